@@ -1,0 +1,53 @@
+//! What bytes a header's name and value may have.
+//!
+//! Envoy's Wasm host lower-cases a name and copies a value without looking at either (Envoy 1.36 to 1.40,
+//! `context.cc`), so a filter that sets headers is the one to check them.
+
+/// The longest header name that a filter sets, in bytes.
+pub const MAX_NAME: usize = 256;
+
+/// The longest header value that a filter sets, in bytes. Envoy's default limit for all headers of a
+/// message together is 60 KiB.
+pub const MAX_VALUE: usize = 8192;
+
+/// Whether `name` is a token (RFC 9110, section 5.6.2) in lower case and of a length to be sent.
+pub fn is_name(name: &[u8]) -> bool {
+    (1..=MAX_NAME).contains(&name.len()) && name.iter().all(|&byte| is_lower_token(byte))
+}
+
+/// Whether `value` can stand in a header line (RFC 9110, section 5.5): no control bytes but a tab, and no
+/// white space at its ends, which a peer would cut off. Bytes above 0x7f are allowed; they need not be UTF-8.
+pub fn is_value(value: &[u8]) -> bool {
+    value.len() <= MAX_VALUE
+        && value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+        && value.trim_ascii().len() == value.len()
+}
+
+fn is_lower_token(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_lower_case_token() {
+        for right in ["x", "x-training", "x_y.z~1"] {
+            assert!(is_name(right.as_bytes()), "{right}");
+        }
+        for wrong in ["", "X", "x y", "x:", ":path", "x\r\n", "é", &"x".repeat(257)] {
+            assert!(!is_name(wrong.as_bytes()), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_never_ends_a_line() {
+        for right in [&b""[..], b"envoy-wasm", b"a\tb", b"caf\xe9"] {
+            assert!(is_value(right), "{right:?}");
+        }
+        for wrong in [&b"a\r\nb"[..], b"a\0", b" a", b"a\t", b"\x7f", &[b'a'; MAX_VALUE + 1]] {
+            assert!(!is_value(wrong), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The configuration: a list of rules, each a list of operations for either direction.
+
+use filter_kit::config::{self, Fields, Node, Refusal};
+
+use crate::operation::{HeaderName, HeaderValue, Operation};
+
+/// What to do to the headers of each request and response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mutations {
+    /// Applied to request headers, in this order.
+    pub request: Vec<Operation>,
+    /// Applied to response headers, in this order; also to replies that Envoy or another filter makes.
+    pub response: Vec<Operation>,
+}
+
+impl Mutations {
+    /// Reads plugin configuration such as
+    /// `{"version": 1, "rules": [{"request": [{"op": "set", "name": "x-a", "value": "b"}]}]}`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
+        config::read(bytes, |root| {
+            let fields = root.object(&["version", "rules"])?;
+            fields.version(1);
+            let rules = fields.required("rules")?.some_of(rule)?;
+            let mut mutations = Self::default();
+            for rule in rules {
+                mutations.request.extend(rule.request);
+                mutations.response.extend(rule.response);
+            }
+            Some(mutations)
+        })
+    }
+}
+
+fn rule(node: Node<'_>) -> Option<Mutations> {
+    let fields = node.object(&["request", "response"])?;
+    let request = operations(fields.optional("request"));
+    let response = operations(fields.optional("response"));
+    let rule = Mutations { request: request?, response: response? };
+    if rule == Mutations::default() {
+        return node.problem("changes nothing, expected an operation in `request` or `response`");
+    }
+    Some(rule)
+}
+
+fn operations(node: Option<Node<'_>>) -> Option<Vec<Operation>> {
+    node.map_or(Some(Vec::new()), |node| node.list_of(operation))
+}
+
+fn operation(node: Node<'_>) -> Option<Operation> {
+    #[derive(Clone, Copy)]
+    enum Op {
+        Valued(fn(HeaderName, HeaderValue) -> Operation),
+        Remove,
+        Rename,
+    }
+    let op = node.tag(
+        "op",
+        &[
+            ("set", Op::Valued(Operation::Set)),
+            ("add", Op::Valued(Operation::Add)),
+            ("append", Op::Valued(Operation::Append)),
+            ("remove", Op::Remove),
+            ("rename", Op::Rename),
+        ],
+    )?;
+    match op {
+        Op::Valued(build) => {
+            let fields = node.object(&["op", "name", "value"])?;
+            let (name, value) = (name(&fields, "name"), value(&fields));
+            Some(build(name?, value?))
+        }
+        Op::Remove => {
+            let fields = node.object(&["op", "name"])?;
+            Some(Operation::Remove(name(&fields, "name")?))
+        }
+        Op::Rename => {
+            let fields = node.object(&["op", "name", "to"])?;
+            let (from, to) = (name(&fields, "name"), name(&fields, "to"));
+            Some(Operation::Rename(from?, to?))
+        }
+    }
+}
+
+fn value(fields: &Fields<'_>) -> Option<HeaderValue> {
+    let node = fields.required("value")?;
+    HeaderValue::parse(node.text()?).map_or_else(|expected| node.expected(expected), Some)
+}
+
+fn name(fields: &Fields<'_>, field: &'static str) -> Option<HeaderName> {
+    let node = fields.required(field)?;
+    HeaderName::parse(node.text()?).map_or_else(|expected| node.expected(expected), Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str) -> Vec<String> {
+        Mutations::from_json(json.as_bytes())
+            .unwrap_err()
+            .problems()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        assert_eq!(
+            refusal(
+                r#"{"version": 1, "rules": [
+                    {"request": [
+                        {"op": "sett", "name": "x-a", "value": "b"},
+                        {"op": "set", "name": "x a", "value": "b\r\nx-evil: 1"},
+                        {"op": "remove", "name": ":path", "value": "x"},
+                        {"op": "rename", "name": "Content-Length"}]},
+                    {"reqest": []}]}"#
+            ),
+            [
+                "config field `rules[0].request[0].op`: found \"sett\", expected one of `set`, `add`, `append`, `remove`, `rename`",
+                "config field `rules[0].request[1].name`: found \"x a\", expected a header name: letters, digits and hyphens, up to 256 of them",
+                "config field `rules[0].request[1].value`: found \"b\\r\\nx-evil: 1\", expected a header value: no control bytes, no space at its ends, at most 8192 bytes",
+                "config field `rules[0].request[2].value`: unknown field, expected one of `op`, `name`",
+                "config field `rules[0].request[2].name`: found \":path\", expected a header that is no pseudo-header: those route the message",
+                "config field `rules[0].request[3].name`: found \"Content-Length\", expected a header that Envoy does not own: this one frames or routes the message",
+                "config field `rules[0].request[3].to`: missing",
+                "config field `rules[1].reqest`: unknown field, expected one of `request`, `response`",
+                "config field `rules[1]`: changes nothing, expected an operation in `request` or `response`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_configuration_that_does_nothing_is_a_mistake() {
+        assert_eq!(refusal(""), ["config: no configuration was given, expected a JSON object"]);
+        assert_eq!(refusal("{}"), ["config field `version`: missing", "config field `rules`: missing"]);
+        assert_eq!(refusal(r#"{"version": 1, "rules": []}"#), ["config field `rules`: list at least one"]);
+    }
+
+    #[test]
+    fn rules_run_one_after_the_other() {
+        let json = r#"{"version": 1, "rules": [
+            {"response": [{"op": "remove", "name": "server"}]},
+            {"response": [{"op": "set", "name": "x-a", "value": ""}]}]}"#;
+        let mutations = Mutations::from_json(json.as_bytes()).unwrap();
+        assert_eq!(mutations.request, []);
+        assert_eq!(mutations.response.len(), 2);
+    }
+}
