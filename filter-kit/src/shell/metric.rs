@@ -34,9 +34,14 @@ pub fn histogram(name: &str) -> Histogram {
 impl Counter {
     /// Adds one.
     pub fn increment(self) {
-        if let Some(id) = self.0 {
+        self.add(1);
+    }
+
+    /// Adds `count`, which Envoy takes only if it is more than 0.
+    pub fn add(self, count: u64) {
+        if let (Some(id), Ok(count)) = (self.0, i64::try_from(count)) {
             // Only an unknown id is refused, and this one is Envoy's own.
-            let _ = hostcalls::increment_metric(id, 1);
+            let _ = hostcalls::increment_metric(id, count);
         }
     }
 }

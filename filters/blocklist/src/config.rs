@@ -1,0 +1,144 @@
+//! The configuration: named lists, and the reply to a request that one of them covers.
+
+use filter_kit::config::{self, Node, Refusal};
+
+use crate::entry::Entry;
+use crate::names::Names;
+
+/// What is blocked, and how it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocklist {
+    /// The lists in order: the first that covers a host gives the denial its name.
+    pub lists: Vec<List>,
+    /// The answer to a blocked request.
+    pub reply: Reply,
+}
+
+/// Entries under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// For logs: which list a host was on.
+    pub name: String,
+    /// What it covers.
+    pub names: Names,
+}
+
+/// The answer to a blocked request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code, 400 to 599.
+    pub status: u32,
+    /// Value of `content-type`.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        // 451, Unavailable For Legal Reasons: RFC 7725.
+        Self { status: 451, content_type: "text/plain".to_owned(), body: "blocked by wasm\n".to_owned() }
+    }
+}
+
+/// The longest body of a reply, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+impl Blocklist {
+    /// Reads plugin configuration such as
+    /// `{"version": 1, "lists": [{"name": "ads", "entries": [".ads.test"]}]}`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
+        config::read(bytes, |root| {
+            let fields = root.object(&["version", "lists", "reply"])?;
+            fields.version(1);
+            let lists = fields.required("lists").and_then(|node| node.some_of(list));
+            let reply = fields.optional("reply").map_or_else(|| Some(Reply::default()), reply);
+            Some(Self { lists: lists?, reply: reply? })
+        })
+    }
+}
+
+fn list(node: Node<'_>) -> Option<List> {
+    let fields = node.object(&["name", "entries"])?;
+    let name = fields.required("name").and_then(|node| match node.text()? {
+        "" => node.expected("a name for logs"),
+        name => Some(name.to_owned()),
+    });
+    let entries = fields.required("entries").and_then(|node| node.some_of(entry));
+    Some(List { name: name?, names: entries?.into_iter().collect() })
+}
+
+fn entry(node: Node<'_>) -> Option<Entry> {
+    Entry::parse(node.text()?).map_or_else(|expected| node.expected(expected), Some)
+}
+
+fn reply(node: Node<'_>) -> Option<Reply> {
+    let default = Reply::default();
+    let fields = node.object(&["status", "content_type", "body"])?;
+    let status =
+        fields.optional("status").map_or(Some(u64::from(default.status)), |node| node.integer(400..=599));
+    let content_type = fields.optional("content_type").map_or(Some(default.content_type), |node| {
+        let text = node.text()?;
+        if text.is_empty() || !filter_kit::header::is_value(text.as_bytes()) {
+            return node.expected("a media type such as \"text/plain\"");
+        }
+        Some(text.to_owned())
+    });
+    let body = fields.optional("body").map_or(Some(default.body), |node| {
+        let text = node.text()?;
+        if text.len() > MAX_BODY {
+            return node.expected(format_args!("at most {MAX_BODY} bytes"));
+        }
+        Some(text.to_owned())
+    });
+    Some(Reply { status: u32::try_from(status?).ok()?, content_type: content_type?, body: body? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_entry_is_named_at_once() {
+        let json = r#"{"version": 1, "reply": {"status": 200, "content_type": "a\nb"},
+            "lists": [{"name": "", "entries": ["ok.test", "x/y"]}, {"name": "b", "entries": ["a:1", 7]}, {"name": "c"}]}"#;
+        let refusal = Blocklist::from_json(json.as_bytes()).unwrap_err();
+        let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "lists[0].name",
+                "lists[0].entries[1]",
+                "lists[1].entries[0]",
+                "lists[1].entries[1]",
+                "lists[2].entries",
+                "reply.status",
+                "reply.content_type"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_that_blocks_nothing_is_a_mistake() {
+        for json in [
+            "",
+            "{}",
+            r#"{"version": 1, "lists": []}"#,
+            r#"{"version": 1, "lists": [{"name": "a", "entries": []}]}"#,
+        ] {
+            assert!(Blocklist::from_json(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_reply_has_a_default_for_each_of_its_parts() {
+        let json =
+            r#"{"version": 1, "lists": [{"name": "a", "entries": ["b"]}], "reply": {"status": 403.0}}"#;
+        let reply = Blocklist::from_json(json.as_bytes()).unwrap().reply;
+        assert_eq!(reply, Reply { status: 403, ..Reply::default() });
+    }
+}

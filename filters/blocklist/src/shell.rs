@@ -1,0 +1,70 @@
+//! The ABI shell: the only file here that knows it runs inside a proxy.
+
+use std::rc::Rc;
+
+use filter_kit::shell::metric::{self, Counter};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, LogLevel};
+
+use crate::{Blocklist, Denial};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| filter_kit::shell::root(Ready::new, |ready| Box::new(Stream { ready })));
+}}
+
+struct Ready {
+    blocklist: Blocklist,
+    denied: Counter,
+    malformed: Counter,
+}
+
+impl Ready {
+    fn new(bytes: &[u8]) -> Result<Self, filter_kit::config::Refusal> {
+        Ok(Self {
+            blocklist: Blocklist::from_json(bytes)?,
+            denied: metric::counter("wasm_blocklist_denied_total"),
+            malformed: metric::counter("wasm_blocklist_malformed_host_total"),
+        })
+    }
+}
+
+struct Stream {
+    ready: Rc<Ready>,
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        // _bytes: the String accessor traps on a header that is not UTF-8.
+        let authority = self.get_http_request_header_bytes(":authority");
+        match self.ready.blocklist.admit(authority.as_deref()) {
+            Ok(()) => Action::Continue,
+            Err(denial) => self.answer(denial),
+        }
+    }
+}
+
+impl Stream {
+    fn answer(&self, denial: Denial<'_>) -> Action {
+        // Counted, not logged at a level that is on: clients would write the log.
+        match denial {
+            Denial::Listed(list) => {
+                self.ready.denied.increment();
+                log::debug!("answered: the host is on list {list:?}");
+                let reply = &self.ready.blocklist.reply;
+                // A 451 may be cached unless it says otherwise (RFC 7725, section 3); a list changes.
+                let headers =
+                    vec![("content-type", reply.content_type.as_str()), ("cache-control", "no-store")];
+                self.send_http_response(reply.status, headers, Some(reply.body.as_bytes()));
+            }
+            Denial::Malformed => {
+                self.ready.malformed.increment();
+                log::debug!("answered 400: no host to compare");
+                self.send_http_response(400, vec![("content-type", "text/plain")], Some(b"malformed host\n"));
+            }
+        }
+        Action::Pause
+    }
+}
