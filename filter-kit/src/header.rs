@@ -23,6 +23,52 @@ pub fn is_value(value: &[u8]) -> bool {
         && value.trim_ascii().len() == value.len()
 }
 
+/// Headers that say where a message ends and how the hop is kept (RFC 9110, sections 7.6.1 and 8.6; RFC 9112,
+/// section 6). Envoy owns them: a changed one breaks the message or smuggles another.
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host", // Envoy's name for it is `:authority`, a pseudo-header
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Reads the name of a header that a filter is to set, as an operator typed it, and answers it in lower case.
+///
+/// # Errors
+///
+/// What a right name would be, to follow "expected".
+pub fn settable_name(typed: &str) -> Result<String, &'static str> {
+    let name = typed.to_ascii_lowercase();
+    if name.starts_with(':') {
+        return Err("a header that is no pseudo-header: those route the message");
+    }
+    if !is_name(name.as_bytes()) {
+        return Err("a header name: letters, digits and hyphens, up to 256 of them");
+    }
+    if FRAMING.contains(&name.as_str()) {
+        return Err("a header that Envoy does not own: this one frames or routes the message");
+    }
+    Ok(name)
+}
+
+/// Reads the value of a header that a filter is to set, as an operator typed it.
+///
+/// # Errors
+///
+/// What a right value would be, to follow "expected".
+pub fn settable_value(typed: &str) -> Result<&[u8], &'static str> {
+    if is_value(typed.as_bytes()) {
+        Ok(typed.as_bytes())
+    } else {
+        Err("a header value: no control bytes, no space at its ends, at most 8192 bytes")
+    }
+}
+
 fn is_lower_token(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -38,6 +84,14 @@ mod tests {
         }
         for wrong in ["", "X", "x y", "x:", ":path", "x\r\n", "é", &"x".repeat(257)] {
             assert!(!is_name(wrong.as_bytes()), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_routes_or_frames_a_message_is_not_settable() {
+        assert_eq!(settable_name("X-Training").as_deref(), Ok("x-training"));
+        for wrong in [":path", ":status", "Host", "content-length", "Transfer-Encoding", "x y", ""] {
+            assert!(settable_name(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,1 +1,106 @@
+//! Records duration and response class of each request as metrics, inbound and outbound.
+//!
+//! | metric                                        | kind      | counts                                     |
+//! |-----------------------------------------------|-----------|--------------------------------------------|
+//! | `wasm_http_inbound_duration_ms`, `..outbound..` | histogram | from the first byte of the request to the last of the response |
+//! | `wasm_http_inbound_responses_total_2xx` to `_5xx`, `..outbound..` | counter | responses of that class |
+//!
+//! Each stream is recorded once, when it is over, whoever answered it. No part of a request is ever part of a
+//! metric's name. Nothing here can fail a request: there is no decision on one.
 
+mod config;
+mod line;
+
+#[cfg(target_family = "wasm")]
+mod shell;
+
+pub use config::{LogLine, Timing};
+pub use line::Line;
+
+/// Which way traffic goes at the listener that a request came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the workload that Envoy stands beside.
+    Inbound,
+    /// From the workload.
+    Outbound,
+}
+
+impl Direction {
+    /// Reads the attribute `xds.listener_direction`: 8 bytes, little endian, the values of Envoy's
+    /// `TrafficDirection`. `None` if the listener does not say.
+    pub fn from_attribute(bytes: &[u8]) -> Option<Self> {
+        match integer(bytes)? {
+            1 => Some(Self::Inbound),
+            2 => Some(Self::Outbound),
+            _ => None,
+        }
+    }
+
+    /// The word that stands in names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// The class of a status code, 1 to 5; `None` for what is none, such as the 0 of a stream that ended unanswered.
+pub fn class(code: u64) -> Option<usize> {
+    match code {
+        100..=599 => usize::try_from(code / 100).ok(),
+        _ => None,
+    }
+}
+
+/// Reads the attribute `request.duration` (nanoseconds as 8 bytes, little endian) in milliseconds, rounded to the
+/// nearest.
+pub fn milliseconds(bytes: &[u8]) -> Option<u64> {
+    // A negative duration would be a clock's mistake, not a request's.
+    let nanoseconds = u64::try_from(integer(bytes)?).ok()?;
+    Some(nanoseconds.saturating_add(500_000) / 1_000_000)
+}
+
+/// An integer attribute as Envoy writes it.
+pub fn integer(bytes: &[u8]) -> Option<i64> {
+    Some(i64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_are_envoys() {
+        let direction = |value: i64| Direction::from_attribute(&value.to_le_bytes());
+        assert_eq!(direction(1), Some(Direction::Inbound));
+        assert_eq!(direction(2), Some(Direction::Outbound));
+        assert_eq!(direction(0), None);
+        assert_eq!(Direction::from_attribute(b"1"), None);
+    }
+
+    #[test]
+    fn durations_are_rounded_to_the_nearest_millisecond() {
+        for (nanoseconds, expected) in [
+            (0, Some(0)),
+            (499_999, Some(0)),
+            (500_000, Some(1)),
+            (1_499_999, Some(1)),
+            (i64::MAX, Some(9_223_372_036_855)),
+            (-1, None),
+        ] {
+            assert_eq!(milliseconds(&i64::to_le_bytes(nanoseconds)), expected, "{nanoseconds}");
+        }
+        assert_eq!(milliseconds(&[]), None);
+    }
+
+    #[test]
+    fn a_stream_without_a_response_has_no_class() {
+        for (code, expected) in
+            [(0, None), (99, None), (101, Some(1)), (200, Some(2)), (599, Some(5)), (600, None)]
+        {
+            assert_eq!(class(code), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The configuration. All of it may be left out.
+
+use filter_kit::config::{self, Node, Refusal};
+
+use crate::Direction;
+
+/// What is recorded beside the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// For listeners that do not say which way their traffic goes.
+    pub default_direction: Direction,
+    /// The log line, if there is to be one.
+    pub log: Option<LogLine>,
+}
+
+/// A line of JSON for each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much of a path is logged, in bytes.
+    pub max_path: usize,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { default_direction: Direction::Inbound, log: None }
+    }
+}
+
+impl Timing {
+    /// Reads plugin configuration such as `{"version": 1, "log": {"enabled": true}}`; none at all is the default.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        config::read(bytes, |root| {
+            let fields = root.object(&["version", "default_direction", "log"])?;
+            fields.version(1);
+            let words = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
+            let direction = fields
+                .optional("default_direction")
+                .map_or(Some(Direction::Inbound), |node| node.one_of(&words));
+            let log = fields.optional("log").map_or(Some(None), log);
+            Some(Self { default_direction: direction?, log: log? })
+        })
+    }
+}
+
+fn log(node: Node<'_>) -> Option<Option<LogLine>> {
+    let fields = node.object(&["enabled", "max_path"])?;
+    let enabled = fields.required("enabled").and_then(|node| node.boolean());
+    let max_path = fields.optional("max_path").map_or(Some(128), |node| node.integer(1..=4096));
+    let max_path = usize::try_from(max_path?).ok()?;
+    Some(enabled?.then_some(LogLine { max_path }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_configuration_records_metrics_alone() {
+        for json in ["", " ", r#"{"version": 1}"#, r#"{"version": 1, "log": {"enabled": false}}"#] {
+            assert_eq!(Timing::from_json(json.as_bytes()), Ok(Timing::default()), "{json}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let json =
+            r#"{"default_direction": "sideways", "log": {"enable": true, "max_path": 0}, "labels": []}"#;
+        let refusal = Timing::from_json(json.as_bytes()).unwrap_err();
+        let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["labels", "version", "default_direction", "log.enable", "log.enabled", "log.max_path"]
+        );
+    }
+}

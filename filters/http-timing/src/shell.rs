@@ -1,0 +1,103 @@
+//! The ABI shell: the only file here that knows it runs inside a proxy.
+
+use std::rc::Rc;
+
+use filter_kit::shell::metric::{self, Counter, Histogram};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{LogLevel, MapType};
+
+use crate::{Direction, Line, Timing, class, integer, milliseconds};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| filter_kit::shell::root(Ready::new, |ready| Box::new(Stream { ready })));
+}}
+
+struct Ready {
+    timing: Timing,
+    inbound: Metrics,
+    outbound: Metrics,
+}
+
+/// The metrics of one direction.
+struct Metrics {
+    duration: Histogram,
+    /// Of the classes 2xx to 5xx.
+    responses: [Counter; 4],
+}
+
+impl Ready {
+    fn new(bytes: &[u8]) -> Result<Self, filter_kit::config::Refusal> {
+        Ok(Self {
+            timing: Timing::from_json(bytes)?,
+            inbound: Metrics::of(Direction::Inbound),
+            outbound: Metrics::of(Direction::Outbound),
+        })
+    }
+}
+
+impl Metrics {
+    fn of(direction: Direction) -> Self {
+        let direction = direction.as_str();
+        Self {
+            duration: metric::histogram(&format!("wasm_http_{direction}_duration_ms")),
+            responses: [2, 3, 4, 5]
+                .map(|class| metric::counter(&format!("wasm_http_{direction}_responses_total_{class}xx"))),
+        }
+    }
+}
+
+struct Stream {
+    ready: Rc<Ready>,
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    // Called once for each stream, also for those that another filter answered; by then Envoy knows everything.
+    fn on_log(&mut self) {
+        let timing = &self.ready.timing;
+        // Read each time: one plugin may stand in listeners of both directions.
+        let direction = attribute(&["xds", "listener_direction"])
+            .and_then(|bytes| Direction::from_attribute(&bytes))
+            .unwrap_or(timing.default_direction);
+        let duration = attribute(&["request", "duration"]).and_then(|bytes| milliseconds(&bytes));
+        let code = attribute(&["response", "code"])
+            .and_then(|bytes| u64::try_from(integer(&bytes)?).ok())
+            .unwrap_or_default();
+
+        let metrics = match direction {
+            Direction::Inbound => &self.ready.inbound,
+            Direction::Outbound => &self.ready.outbound,
+        };
+        if let Some(duration) = duration {
+            metrics.duration.record(duration);
+        }
+        if let Some(counter) = class(code).and_then(|class| metrics.responses.get(class.wrapping_sub(2))) {
+            counter.increment();
+        }
+        if let Some(log) = &timing.log {
+            let header = |name: &str| {
+                hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
+                    .ok()
+                    .flatten()
+                    .unwrap_or_default()
+            };
+            let (method, path, authority) = (header(":method"), header(":path"), header(":authority"));
+            let line = Line {
+                direction,
+                method: &method,
+                path: &path,
+                authority: &authority,
+                code,
+                duration_ms: duration,
+            };
+            log::info!("{}", line.to_json(log.max_path));
+        }
+    }
+}
+
+fn attribute(path: &[&str]) -> Option<Vec<u8>> {
+    hostcalls::get_property(path.to_vec()).ok().flatten()
+}
