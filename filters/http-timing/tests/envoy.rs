@@ -1,1 +1,119 @@
+//! http-timing in a real Envoy: what a scraper and a reader of the log see.
 
+use std::time::Duration;
+
+use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+
+/// Answers with the status in the path, after the milliseconds in it: `/200/50`.
+fn upstream() -> Upstream {
+    Upstream::answering(|seen| {
+        let mut parts = seen.path.split(['/', '?']).skip(1).map(|part| part.parse::<u16>());
+        let status = parts.next().and_then(Result::ok).unwrap_or(200);
+        let wait = parts.next().and_then(Result::ok).unwrap_or(0);
+        Reply::new(status, "").after(Duration::from_millis(wait.into()))
+    })
+}
+
+fn directed(upstream: &Upstream, direction: &'static str) -> Bootstrap {
+    Bootstrap::filter("http-timing")
+        .upstream(upstream.address())
+        .edit(|tree| tree["static_resources"]["listeners"][0]["traffic_direction"] = direction.into())
+}
+
+#[test]
+fn every_stream_is_counted_once_in_its_class_and_direction() {
+    for (traffic, direction, other) in [
+        ("INBOUND", "inbound", "outbound"),
+        ("OUTBOUND", "outbound", "inbound"),
+        ("UNSPECIFIED", "inbound", "outbound"),
+    ] {
+        let upstream = upstream();
+        let envoy = Envoy::with(directed(&upstream, traffic)).start();
+        for (path, times) in [("/200", 4), ("/204", 1), ("/302", 3), ("/404", 2), ("/503", 1)] {
+            for _ in 0..times {
+                envoy.get(path).send();
+            }
+        }
+        for (class, expected) in [("2xx", 5), ("3xx", 3), ("4xx", 2), ("5xx", 1)] {
+            let name = format!("wasm_http_{direction}_responses_total_{class}");
+            assert_eq!(envoy.stat(&name), expected, "{traffic} {class}");
+        }
+        assert_eq!(envoy.stat(&format!("wasm_http_{direction}_duration_ms_count")), 11, "{traffic}");
+        assert_eq!(envoy.stat(&format!("wasm_http_{other}_duration_ms_count")), 0, "{traffic}");
+    }
+}
+
+#[test]
+fn durations_are_milliseconds_of_the_whole_exchange() {
+    let upstream = upstream();
+    let envoy = Envoy::with(directed(&upstream, "INBOUND")).start();
+    for _ in 0..3 {
+        envoy.get("/200/300").send();
+    }
+    // Envoy's histogram merges its buckets every five seconds, and rounds within one.
+    let text = envoy.prometheus();
+    let bucket = |bound: &str| {
+        let line = format!("wasm_http_inbound_duration_ms_bucket{{le=\"{bound}\"}} ");
+        text.lines().find_map(|other| other.strip_prefix(&line)).map(str::to_owned)
+    };
+    assert_eq!((bucket("250"), bucket("500")), (Some("0".into()), Some("3".into())), "{text}");
+}
+
+#[test]
+fn a_stream_without_a_response_has_a_duration_and_no_class() {
+    let upstream = upstream();
+    let envoy = Envoy::with(directed(&upstream, "INBOUND")).start();
+    envoy.get("/200/2000").send_and_leave(Duration::from_millis(100));
+    let begun = std::time::Instant::now();
+    while envoy.stat("wasm_http_inbound_duration_ms_count") == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", envoy.prometheus());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for class in ["2xx", "3xx", "4xx", "5xx"] {
+        assert_eq!(envoy.stat(&format!("wasm_http_inbound_responses_total_{class}")), 0);
+    }
+}
+
+#[test]
+fn the_log_line_is_one_json_object_without_the_query() {
+    let upstream = upstream();
+    let json = r#"{"version": 1, "log": {"enabled": true, "max_path": 16}}"#;
+    let bootstrap = directed(&upstream, "INBOUND").configure("http-timing", json);
+    let envoy = Envoy::with(bootstrap).start();
+    envoy.request("POST", "/404/a%22b/very/long/path?token=secret").header("host", "shop.test").send();
+    envoy.wait_for_log("\"authority\"");
+    let log = envoy.log();
+    let line = log.lines().find(|line| line.contains("\"authority\"")).unwrap();
+    let json = &line[line.find('{').unwrap()..=line.rfind('}').unwrap()];
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(value["method"], "POST");
+    assert_eq!(value["path"], "/404/a%22b/very/");
+    assert_eq!(value["authority"], "shop.test");
+    assert_eq!(value["code"], 404);
+    assert_eq!(value["direction"], "inbound");
+    assert!(value["duration_ms"].is_u64());
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn metrics_carry_the_names_of_the_lab_and_nothing_of_a_request() {
+    let upstream = upstream();
+    let envoy = Envoy::with(directed(&upstream, "INBOUND")).start();
+    envoy.get("/200?user=ada").header("host", "shop.test").send();
+    let stats = envoy.admin_get("/stats");
+    let names: Vec<&str> = stats
+        .lines()
+        .filter(|line| line.starts_with("wasmcustom."))
+        .filter_map(|line| line.split_once(':').map(|(name, _)| name))
+        .collect();
+    let mut expected: Vec<String> = Vec::new();
+    for direction in ["inbound", "outbound"] {
+        for class in ["2xx", "3xx", "4xx", "5xx"] {
+            expected.push(format!("wasmcustom.wasm_http_{direction}_responses_total_{class}"));
+        }
+    }
+    for direction in ["inbound", "outbound"] {
+        expected.push(format!("wasmcustom.wasm_http_{direction}_duration_ms"));
+    }
+    assert_eq!(names, expected);
+}

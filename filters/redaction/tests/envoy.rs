@@ -1,1 +1,123 @@
+//! redaction in a real Envoy: what the client sees of a body.
 
+use std::time::Duration;
+
+use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+
+const SECRETS: &str =
+    r#"{"user": "ada", "password": "hunter2", "url": "/?SECRET=abc&x=1", "pin": {"SECRET": [1, 2]}}"#;
+const REDACTED: &str = r#"{"user": "ada", "password": "[REDACTED]", "url": "/?SECRET=[REDACTED]&x=1", "pin": {"SECRET": "[REDACTED]"}}"#;
+
+fn envoy(reply: Reply) -> (Upstream, Envoy) {
+    let upstream = Upstream::answering(move |_| reply.clone());
+    let envoy = Envoy::with(Bootstrap::filter("redaction").upstream(upstream.address())).start();
+    (upstream, envoy)
+}
+
+fn json(body: &'static str) -> Reply {
+    Reply::new(200, body).header("content-type", "application/json")
+}
+
+#[test]
+fn values_go_and_the_length_is_no_longer_claimed() {
+    let (_upstream, envoy) = envoy(json(SECRETS).header("content-md5", "x").header("accept-ranges", "bytes"));
+    let response = envoy.get("/").send();
+    assert_eq!(response.text(), REDACTED);
+    for name in ["content-length", "content-md5", "accept-ranges"] {
+        assert_eq!(response.header(name), None, "{name}");
+    }
+    assert_eq!(envoy.stat("wasm_redaction_matches_total"), 3);
+}
+
+#[test]
+fn a_body_of_one_byte_chunks_is_redacted_alike_in_http_1_and_2_with_and_without_trailers() {
+    for trailers in [false, true] {
+        let mut reply = json(SECRETS).in_chunks_of(1);
+        if trailers {
+            reply = reply.trailer("x-end", "1");
+        }
+        let upstream = Upstream::answering(move |_| reply.clone());
+        let bootstrap = Bootstrap::filter("redaction").upstream(upstream.address()).http2_upstream();
+        let envoy = Envoy::with(bootstrap).start();
+        for http2 in [false, true] {
+            let request = envoy.get("/");
+            let response = if http2 { request.http2() } else { request }.send();
+            assert_eq!(response.text(), REDACTED, "http2 {http2}, trailers {trailers}");
+            assert!(
+                response.parts.len() > 20,
+                "the chunks should have come one by one: {}",
+                response.parts.len()
+            );
+            if trailers && http2 {
+                assert_eq!(response.trailers, [("x-end".to_owned(), b"1".to_vec())]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_not_held_back() {
+    let parts = ["one\n", "SECR", "ET=hun", "ter2\n", "two\n"];
+    let reply = Reply::new(200, "").header("content-type", "text/event-stream").chunks(parts);
+    let (_upstream, envoy) = envoy(reply.pausing(Duration::from_millis(100)));
+    let response = envoy.get("/").send();
+    let parts: Vec<&[u8]> = response.parts.iter().map(|part| &part[..]).collect();
+    assert_eq!(parts, [&b"one\n"[..], b"SECR", b"ET=[REDACTED]", b"\n", b"two\n"]);
+}
+
+#[test]
+fn a_compressed_body_passes_undamaged() {
+    // Not really gzip: what matters is that no byte of it changes.
+    let body: &[u8] = b"\x1f\x8b\x08 SECRET=abc \xff\x00";
+    let reply = Reply::new(200, body).header("content-type", "text/plain").header("content-encoding", "gzip");
+    let (_upstream, envoy) = envoy(reply);
+    let response = envoy.get("/").send();
+    assert_eq!(response.body(), body);
+    assert_eq!(response.header("content-length").as_deref(), Some("20"));
+    assert_eq!(envoy.stat("wasm_redaction_skipped_encoding_total"), 1);
+}
+
+#[test]
+fn an_image_passes_undamaged() {
+    let (_upstream, envoy) = envoy(Reply::new(200, "SECRET=abc").header("content-type", "image/png"));
+    let response = envoy.get("/").send();
+    assert_eq!(response.text(), "SECRET=abc");
+    assert_eq!(response.header("content-length").as_deref(), Some("10"));
+}
+
+#[test]
+fn the_upstream_is_asked_for_whole_and_plain_bodies() {
+    let (upstream, envoy) = envoy(json("{}"));
+    envoy
+        .get("/")
+        .header("accept-encoding", "gzip, br")
+        .header("range", "bytes=0-4")
+        .header("if-range", "x")
+        .send();
+    let seen = upstream.only_seen();
+    assert_eq!(seen.header("accept-encoding").as_deref(), Some("identity"));
+    assert_eq!((seen.header("range"), seen.header("if-range")), (None, None));
+}
+
+#[test]
+fn responses_without_a_body_keep_their_length() {
+    for (method, status, length) in [("HEAD", 200, Some("10")), ("GET", 304, Some("10")), ("GET", 204, None)]
+    {
+        let reply =
+            Reply::new(status, "").without_header("content-length").header("content-type", "text/plain");
+        let reply = if let Some(length) = length { reply.header("content-length", length) } else { reply };
+        let (_upstream, envoy) = envoy(reply);
+        let response = envoy.request(method, "/").send();
+        assert_eq!((response.status, response.body().len()), (status, 0), "{method} {status}");
+        assert_eq!(response.header("content-length").as_deref(), length, "{method} {status}");
+    }
+}
+
+#[test]
+fn a_megabyte_is_redacted_to_its_end() {
+    let line = "0123456789 password=hunter2 and so on\n";
+    let body = line.repeat(30_000);
+    let (_upstream, envoy) = envoy(Reply::new(200, body.clone()).header("content-type", "text/plain"));
+    assert_eq!(envoy.get("/").send().text(), body.replace("hunter2", "[REDACTED]"));
+    assert_eq!(envoy.stat("wasm_redaction_matches_total"), 30_000);
+}
