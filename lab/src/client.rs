@@ -121,6 +121,39 @@ impl Request {
     }
 }
 
+/// A connection that is kept for many requests, one after the other.
+pub struct Session {
+    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    _connection: AbortOnDrop<hyper::Result<()>>,
+}
+
+impl Session {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        crate::runtime().block_on(async {
+            let stream = TcpStream::connect(address).await.expect("a connection");
+            stream.set_nodelay(true).expect("a live connection");
+            let (sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+            Self { sender, _connection: AbortOnDrop(tokio::spawn(connection)) }
+        })
+    }
+
+    /// Sends `request` here, and waits for the whole response.
+    ///
+    /// # Panics
+    ///
+    /// When no response headers come back.
+    #[track_caller]
+    pub fn send(&mut self, request: Request) -> Response {
+        let sender = &mut self.sender;
+        crate::runtime().block_on(async {
+            sender.ready().await.expect("a connection that is still open");
+            let response = sender.send_request(request.request).await;
+            collect(response.unwrap_or_else(|error| panic!("no response: {error:#}"))).await
+        })
+    }
+}
+
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::bootstrap::Bootstrap;
-use crate::client::Request;
+use crate::client::{Request, Session};
 use crate::process::Running;
 use crate::repository::{root, tool};
 
@@ -50,7 +50,9 @@ impl fmt::Display for Refused {
 impl Envoy {
     /// An Envoy with this bootstrap, on ports that it chooses by itself.
     pub fn with(bootstrap: Bootstrap) -> Starting {
-        Starting { bootstrap: bootstrap.ports(0, 0), concurrency: 1, log_level: "info" }
+        // Histograms are merged when statistics are flushed, every five seconds unless told otherwise.
+        let bootstrap = bootstrap.ports(0, 0).edit(|tree| tree["stats_flush_interval"] = "0.1s".into());
+        Starting { bootstrap, concurrency: 1, log_level: "info" }
     }
 
     /// The Envoy binary that is used.
@@ -102,6 +104,11 @@ impl Envoy {
         Request::new(self.proxy, method, path)
     }
 
+    /// A connection to the proxy that is kept for many requests.
+    pub fn session(&self) -> Session {
+        Session::new(self.proxy)
+    }
+
     /// What the admin interface answers to a GET of `path`.
     #[track_caller]
     pub fn admin_get(&self, path: &str) -> String {
@@ -130,6 +137,24 @@ impl Envoy {
         let value = values.next().unwrap_or(0);
         assert!(values.next().is_none(), "{name} stands more than once:\n{text}");
         value
+    }
+
+    /// Waits until a counter, a gauge or a histogram's count has that value.
+    ///
+    /// # Panics
+    ///
+    /// When it has not within ten seconds.
+    #[track_caller]
+    pub fn wait_for_stat(&self, name: &str, expected: u64) {
+        let begun = Instant::now();
+        loop {
+            let value = self.stat(name);
+            if value == expected {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10), "{name} is {value}, not {expected}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Everything Envoy has logged so far.

@@ -30,7 +30,7 @@ mod repository;
 mod upstream;
 
 pub use bootstrap::Bootstrap;
-pub use client::{Request, Response};
+pub use client::{Request, Response, Session};
 pub use envoy::{Envoy, Refused, Starting};
 pub use httpbin::Httpbin;
 pub use process::{Running, is_running, stop_gracefully};

@@ -31,7 +31,7 @@ fn the_labs_of_the_course_work_on_httpbin() {
     assert_eq!(envoy.stat("wasm_http_inbound_responses_total_2xx"), 3);
     assert_eq!(envoy.stat("wasm_http_inbound_responses_total_4xx"), 2);
     assert_eq!(envoy.stat("wasm_http_inbound_responses_total_5xx"), 1);
-    assert_eq!(envoy.stat("wasm_http_inbound_duration_ms_count"), 6);
+    envoy.wait_for_stat("wasm_http_inbound_duration_ms_count", 6);
 }
 
 #[test]

@@ -9,12 +9,13 @@ fn ten_thousand_requests_through_every_filter_leave_memory_flat() {
             .header("content-type", "application/json")
     });
     let envoy = Envoy::with(Bootstrap::all().upstream(upstream.address())).start();
-    let thousand = || {
+    let mut session = envoy.session();
+    let mut thousand = || {
         for index in 0..1000u32 {
             let request = envoy
                 .get(&format!("/{index}"))
                 .header("host", if index % 10 == 0 { "a.example.com" } else { "a" });
-            let status = request.send().status;
+            let status = session.send(request).status;
             assert_eq!(status, if index % 10 == 0 { 451 } else { 200 });
         }
         upstream.forget();

@@ -3,9 +3,11 @@
 #[cfg(target_family = "wasm")]
 mod shell {
     use proxy_wasm::traits::{Context, HttpContext};
-    use proxy_wasm::types::Action;
+    use proxy_wasm::types::{Action, LogLevel};
 
     proxy_wasm::main! {{
+        // This also makes the SDK log a panic's message.
+        proxy_wasm::set_log_level(LogLevel::Info);
         proxy_wasm::set_http_context(|_, _| Box::new(Stream));
     }}
 
