@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
+use meshloom_ship::artifact::Origin;
 use meshloom_ship::budget::Weight;
 use meshloom_ship::optimize::{WasmOpt, optimize};
+use meshloom_ship::push::{Destination, push};
 use meshloom_ship::workspace::Workspace;
 
 /// Takes the compiled filters of this workspace to a registry.
@@ -21,6 +23,7 @@ struct Cli {
 enum Verb {
     Optimize(Optimize),
     Size(Size),
+    Push(Push),
 }
 
 /// Writes dist/FILTER.wasm: only the callbacks that the filter implements, optimised by wasm-opt
@@ -44,10 +47,37 @@ struct Size {
     json: bool,
 }
 
+/// Pushes each module in dist/ as an OCI artifact and prints its URL, pinned by digest
+#[derive(Args)]
+struct Push {
+    /// The registry's host, such as ghcr.io or localhost:5000
+    #[arg(long, value_name = "HOST[:PORT]")]
+    registry: String,
+    /// The organisation, or a longer path, before the filter's name
+    #[arg(long)]
+    org: String,
+    /// The tag that the artifacts get
+    #[arg(long)]
+    tag: String,
+    /// Push this filter; may be repeated [default: all but templates]
+    #[arg(long = "filter", value_name = "NAME")]
+    filters: Vec<String>,
+    /// Speak plain HTTP to a registry that is not on this machine
+    #[arg(long)]
+    plain_http: bool,
+    /// The OCI registry client
+    #[arg(long, env = "ORAS", default_value = "oras", value_name = "PATH")]
+    oras: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Verb::Optimize(verb) => verb.run(),
         Verb::Size(verb) => verb.run(),
+        Verb::Push(verb) => verb.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,6 +109,51 @@ impl Optimize {
         }
         Ok(())
     }
+}
+
+impl Push {
+    fn run(self) -> Result<()> {
+        // All that was typed is checked before anything is pushed.
+        let to = Destination {
+            registry: self.registry.parse()?,
+            org: self.org.parse()?,
+            tag: self.tag.parse()?,
+            plain_http: self.plain_http,
+            oras: from_anywhere(self.oras),
+        };
+        let workspace = Workspace::find()?;
+        let mut filters = workspace.select(&self.filters)?;
+        if self.filters.is_empty() {
+            filters.retain(|filter| !filter.is_template);
+        }
+        let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
+        let origin = Origin::of(workspace.root(), epoch.as_deref())?;
+        if origin.is_dirty() {
+            eprintln!(
+                "warning: there are changes that are not committed, so the revision is marked `-dirty`"
+            );
+        }
+        let mut all = Vec::new();
+        for filter in filters {
+            let pushed = push(&workspace, filter, &origin, &to)?;
+            if !pushed.optimised {
+                eprintln!("warning: {} was pruned only, there was no wasm-opt", pushed.filter);
+            }
+            if !self.json {
+                println!("{}", pushed.url);
+            }
+            all.push(pushed);
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&all)?);
+        }
+        Ok(())
+    }
+}
+
+/// A tool by a path that means the same in every folder; one by a bare name is looked for on `PATH`.
+fn from_anywhere(tool: PathBuf) -> PathBuf {
+    if tool.components().count() < 2 { tool } else { std::path::absolute(&tool).unwrap_or(tool) }
 }
 
 impl Size {

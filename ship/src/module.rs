@@ -3,7 +3,7 @@
 mod export;
 mod feature;
 
-pub use export::{Mismatch, check, prune};
+pub use export::{Mismatch, abi_versions, check, prune};
 pub use feature::{Features, UnknownFeature};
 
 /// The bytes are no Wasm module, or not a valid one.

@@ -146,6 +146,22 @@ impl Workspace {
     }
 }
 
+#[cfg(test)]
+impl Filter {
+    pub(crate) fn for_tests(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: "0.1.0".to_owned(),
+            description: Some("Does.".to_owned()),
+            license: Some("Apache-2.0".to_owned()),
+            folder: PathBuf::from("/w/filters").join(name),
+            sources: Vec::new(),
+            is_template: false,
+            library: name.replace('-', "_"),
+        }
+    }
+}
+
 fn filter(package: &Package, all: &[Package]) -> Result<Filter, Lost> {
     let folder = package.folder();
     let folder_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -102,6 +102,24 @@ pub fn check(module: &[u8], expected: &Callbacks) -> Result<(), Mismatch> {
     }
 }
 
+/// The versions of the ABI that the module says it speaks, such as `0.2.1`.
+///
+/// # Errors
+///
+/// [`Malformed`] when the bytes are no module.
+pub fn abi_versions(module: &[u8]) -> Result<Vec<String>, Malformed> {
+    let mut versions = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::ExportSection(exports) = payload? else { continue };
+        for export in exports {
+            if let Some(version) = export?.name.strip_prefix("proxy_abi_version_") {
+                versions.push(version.replace('_', "."));
+            }
+        }
+    }
+    Ok(versions)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

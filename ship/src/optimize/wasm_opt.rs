@@ -8,7 +8,8 @@ use std::process::Command;
 use crate::command::{self, output_of};
 use crate::module::{Features, Malformed, UnknownFeature};
 
-/// Measured: see `LEVEL`'s uses in the README of ship.
+// Of header-mutation's 121 pruned kB without names, -O4 and -Os differ from this by half a percent of size either
+// way, and -Oz saves 2.5 %. So the level is the one that is for speed and that everybody uses.
 const LEVEL: &str = "-O3";
 
 /// wasm-opt, and how it is to be called.
