@@ -123,22 +123,29 @@ wasm_opt() {
     printf '%s\n' "$folder/node_modules/.bin/wasm-opt"
 }
 
-# go_tool NAME PACKAGE@VERSION: built from source by the Go module proxy.
+# go_tool NAME MODULE PACKAGE VERSION: built from source that the Go module proxy serves.
 go_tool() {
-    local folder=$tools/go/$1-${2##*@}
+    local name=$1 module=$2 package=$3 version=$4 folder=$tools/go/$1-$4
     if [ ! -e "$folder" ]; then
-        optional go "$1" "install Go 1.25 or newer, or put $1 on PATH"
-        say "building $1 ${2##*@} into .tools/ (by go, about a minute)"
+        optional go "$name" "install Go 1.25 or newer, or put $name on PATH"
+        say "building $name $version into .tools/ (by go, a few minutes)"
         build() {
-            local log=$tools/go-$1.log
-            GOBIN=$2 go install "$3" >"$log" 2>&1 || fail "go could not build $1; it said:
+            local log=$tools/go-$name.log
+            mkdir -p "$1/source"
+            # A module of our own that requires the tool, not `go install PACKAGE@VERSION`: the latter also asks for
+            # the list of all versions, which not every proxy has; the version alone is all that we need.
+            printf 'module tool\n\ngo 1.25\n\nrequire %s %s\n' "$module" "$version" >"$1/source/go.mod"
+            go build -C "$1/source" -mod=mod -o "$1/$name" "$package" >"$log" 2>&1 || fail "go could not build $name; it said:
 $(tail -n 5 "$log")"
         }
-        step() { build "$name" "$1" "$package"; }
-        local name=$1 package=$2
-        install_into "$folder" step
+        install_into "$folder" build
     fi
-    printf '%s\n' "$folder/$1"
+    printf '%s\n' "$folder/$name"
+}
+
+distribution() {
+    local module=github.com/distribution/distribution/v3
+    go_tool registry "$module" "$module/cmd/registry" "$REGISTRY"
 }
 
 mkdir -p "$tools"
@@ -146,8 +153,8 @@ case ${1:-} in
     envoy) shift; envoy "$@" ;;
     httpbin) httpbin ;;
     wasm-opt) wasm_opt ;;
-    oras) command -v oras || go_tool oras "oras.land/oras/cmd/oras@$ORAS" ;;
-    registry) command -v docker-registry || go_tool registry "github.com/distribution/distribution/v3/cmd/registry@$REGISTRY" ;;
+    oras) command -v oras || go_tool oras oras.land/oras oras.land/oras/cmd/oras "$ORAS" ;;
+    registry) command -v docker-registry || distribution ;;
     -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac
