@@ -37,8 +37,10 @@ failed=0
 
 echo "== the end-to-end tests with $ENVOY_IMAGE"
 ENVOY_BIN=$root/scripts/docker/envoy.sh "${tests[@]}" -- "$@" || failed=1
-left=$(docker ps --all --quiet --filter label=meshloom.parent | xargs)
-if [ -n "$left" ]; then say "warning: containers are left, perhaps of another run: $left"; fi
+docker ps --all --filter label=meshloom.parent --format '{{.ID}} {{.Label "meshloom.parent"}}' |
+    while read -r id parent; do
+        ps -p "$parent" >/dev/null || { say "removing the container $id, which a test left"; docker rm --force "$id"; }
+    done
 
 missing=$(no_compose)
 if [ -n "$missing" ]; then

@@ -17,7 +17,9 @@ name=meshloom-envoy-$$-$RANDOM
 setsid bash -c 'while kill -0 "$1"; do sleep 0.2; done; docker rm --force "$2"' watch "$$" "$name" \
     </dev/null >/dev/null 2>&1 &
 
-exec docker run --rm --name "$name" --label "meshloom.parent=$$" --network host \
+# In the host's process namespace, since the first process of a namespace of its own ignores what it does not handle:
+# Envoy 1.40 would miss a SIGTERM that comes while it starts (it writes --admin-address-path before it listens for it).
+exec docker run --rm --name "$name" --label "meshloom.parent=$$" --network host --pid host \
     --user "$(id -u):$(id -g)" --workdir "$PWD" --entrypoint envoy \
     --mount "type=bind,source=$root,target=$root" --mount "type=bind,source=$temporary,target=$temporary" \
     "${ENVOY_IMAGE:-$(default_image ENVOY_IMAGE)}" "$@"
