@@ -8,19 +8,20 @@ use anyhow::Context as _;
 use clap::Parser;
 use meshloom_bench::load::INTERRUPTED;
 use meshloom_bench::report::{self, Table};
+use meshloom_bench::setup::Setup;
 use meshloom_bench::suite::{self, Suite};
 use meshloom_bench::variant::Variant;
-use meshloom_bench::{rounds, setup};
+use meshloom_bench::{cpu, rounds};
 
 /// Measures what each filter costs in a real Envoy and keeps the results.
 #[derive(Parser)]
 #[command(name = "cost-table")]
 struct Arguments {
     /// How often every variant is visited.
-    #[arg(long, default_value_t = 31)]
+    #[arg(long, default_value_t = 201)]
     rounds: u32,
-    /// Requests to each variant in each round; for the large body a hundredth of them.
-    #[arg(long, default_value_t = 10_000)]
+    /// Requests to each variant in each round; for the large body a fiftieth of them.
+    #[arg(long, default_value_t = 1000)]
     requests: u32,
     /// Where the results are kept, in a new folder named by date and host.
     #[arg(long, value_name = "DIR")]
@@ -28,8 +29,8 @@ struct Arguments {
     /// Names the machine in the results, in place of what it is.
     #[arg(long, env = "MESHLOOM_BENCH_HOST", value_name = "NAME")]
     host: Option<String>,
-    /// Three rounds of 2000, to see that it works; nothing is kept without --out.
-    #[arg(long, conflicts_with_all = ["rounds", "requests"])]
+    /// Ten rounds, to see that it works; nothing is kept without --out.
+    #[arg(long, conflicts_with = "rounds")]
     quick: bool,
     /// Only this table: headers or body-1mb.
     #[arg(long, value_name = "NAME")]
@@ -60,7 +61,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (rounds, requests) = if arguments.quick { (3, 2000) } else { (arguments.rounds, arguments.requests) };
+    let rounds = if arguments.quick { 10 } else { arguments.rounds };
+    let requests = arguments.requests;
+    // Before anything is started: threads and processes take it over from the one that starts them.
+    let setup = Setup::of_this_machine(rounds);
+    cpu::stay_on_one()?;
     let folder = tempfile::tempdir()?;
     let floor = folder.path().join("floor.wasm");
     std::fs::write(&floor, wat::parse_str(include_str!("../floor.wat"))?)?;
@@ -72,7 +77,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut suites = vec![
         Suite::headers(requests, &floor, &ours),
-        Suite::large_body(requests.div_ceil(100), &floor, &ours),
+        Suite::large_body(requests.div_ceil(50), &floor, &ours),
     ];
     if let Some(name) = &arguments.suite {
         suites.retain(|suite| suite.name == name);
@@ -90,8 +95,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         given => given.clone(),
     };
     if let Some(parent) = out {
-        let name = setup::folder_name(arguments.host.as_deref());
-        let kept = report::keep(&parent, &name, &setup::describe(&suites, rounds)?, &tables)?;
+        let name = setup.folder_name(arguments.host.as_deref());
+        let kept = report::keep(&parent, &name, &setup.describe(&suites)?, &tables)?;
         eprintln!("kept in {}", kept.display());
     }
     println!("{}", report::summary(&tables));

@@ -20,10 +20,27 @@ struct Line<'a> {
     cost: &'a Cost,
     median: f64,
     spread: f64,
-    /// Over no filter.
+    /// Over that of no filter.
+    ratio: f64,
+    /// More than no filter.
     added: f64,
     /// `added` over that of the yardstick.
     times: Option<f64>,
+}
+
+impl<'a> Line<'a> {
+    fn new(cost: &'a Cost, none: &[f64], yardstick: Option<f64>) -> Self {
+        let median_cost = median(&cost.rounds);
+        let added = added(&cost.rounds, none);
+        Self {
+            cost,
+            median: median_cost,
+            spread: spread(&cost.rounds),
+            ratio: median_cost / median(none),
+            added,
+            times: yardstick.map(|yardstick| added / yardstick),
+        }
+    }
 }
 
 impl<'a> Table<'a> {
@@ -33,23 +50,10 @@ impl<'a> Table<'a> {
     }
 
     fn lines(&self) -> Vec<Line<'_>> {
-        let of = |case: &str| {
-            let cost = self.costs.iter().find(|cost| cost.case == case);
-            cost.map_or(f64::NAN, |cost| median(&cost.rounds))
-        };
-        let none = of(NONE);
-        let yardstick = self.suite.yardstick.map(|case| of(case) - none);
-        let line = |cost| {
-            let median = of_rounds(cost);
-            let added = median - none;
-            Line {
-                cost,
-                median,
-                spread: spread(&cost.rounds),
-                added,
-                times: yardstick.map(|other| added / other),
-            }
-        };
+        let rounds = |case: &str| self.costs.iter().find(|cost| cost.case == case).map(|cost| &*cost.rounds);
+        let none = rounds(NONE).unwrap_or_default();
+        let yardstick = self.suite.yardstick.and_then(rounds).map(|yardstick| added(yardstick, none));
+        let line = |cost| Line::new(cost, none, yardstick);
         self.costs.iter().map(line).collect()
     }
 
@@ -65,10 +69,10 @@ impl<'a> Table<'a> {
             "| filter | µs CPU per request | ± | added | ÷ none |{head} calls in + out |\n\
              |---|---:|---:|---:|---:|{rule}---:|\n"
         ); // a String takes everything
-        for Line { cost, median, spread, added, times } in self.lines() {
+        for Line { cost, median, spread, ratio, added, times } in self.lines() {
             let mark = if cost.calls.callout { " (with a callout per request)" } else { "" };
             let _ = write!(text, "| {}{mark} | {median:.2} | {spread:.2} | {added:.2} ", cost.case);
-            let _ = write!(text, "| {:.3} |", median / (median - added));
+            let _ = write!(text, "| {ratio:.3} |");
             if let Some(times) = times {
                 let _ = write!(text, " {times:.2} |");
             }
@@ -80,7 +84,7 @@ impl<'a> Table<'a> {
     /// The same as a list of `{suite, case, value, unit, baseline, ratio}`.
     fn raw(&self) -> Vec<Value> {
         let mut raw = Vec::new();
-        for Line { cost, median, spread, added, times } in self.lines() {
+        for Line { cost, median, spread, ratio, added, times } in self.lines() {
             let mut entry = |value: f64, unit: &str, baseline: &str, ratio: f64| {
                 raw.push(json!({
                     "suite": self.suite.name,
@@ -91,7 +95,7 @@ impl<'a> Table<'a> {
                     "ratio": rounded(ratio),
                 }));
             };
-            entry(median, "µs CPU/request", NONE, median / (median - added));
+            entry(median, "µs CPU/request", NONE, ratio);
             entry(spread, "µs CPU/request, median absolute deviation", &cost.case, spread / median);
             if let (Some(times), Some(yardstick)) = (times, self.suite.yardstick) {
                 entry(added, "µs CPU/request added to none", yardstick, times);
@@ -147,10 +151,6 @@ fn new_folder(parent: &Path, name: &str) -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn of_rounds(cost: &Cost) -> f64 {
-    median(&cost.rounds)
-}
-
 fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
@@ -160,6 +160,11 @@ fn median(values: &[f64]) -> f64 {
         (Some(value), _) => *value,
         (None, _) => f64::NAN,
     }
+}
+
+/// What `rounds` cost over `none`: within a round, since both saw the same disturbances.
+fn added(rounds: &[f64], none: &[f64]) -> f64 {
+    median(&rounds.iter().zip(none).map(|(cost, none)| cost - none).collect::<Vec<_>>())
 }
 
 /// The median absolute deviation.
