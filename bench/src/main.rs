@@ -1,0 +1,104 @@
+//! `cost-table`: what each filter costs in a real Envoy, beside none, native, Lua and the floor.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+use clap::Parser;
+use meshloom_bench::load::INTERRUPTED;
+use meshloom_bench::report::{self, Table};
+use meshloom_bench::setup::Setup;
+use meshloom_bench::suite::{self, Suite};
+use meshloom_bench::variant::Variant;
+use meshloom_bench::{cpu, rounds};
+
+/// Measures what each filter costs in a real Envoy and keeps the results.
+#[derive(Parser)]
+#[command(name = "cost-table")]
+struct Arguments {
+    /// How often every variant is visited.
+    #[arg(long, default_value_t = 201)]
+    rounds: u32,
+    /// Requests to each variant in each round; for the large body a fiftieth of them.
+    #[arg(long, default_value_t = 1000)]
+    requests: u32,
+    /// Where the results are kept, in a new folder named by date and host.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Names the machine in the results, in place of what it is.
+    #[arg(long, env = "MESHLOOM_BENCH_HOST", value_name = "NAME")]
+    host: Option<String>,
+    /// Ten rounds, to see that it works; nothing is kept without --out.
+    #[arg(long, conflicts_with = "rounds")]
+    quick: bool,
+    /// Only this table: headers or body-1mb.
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+    /// Compares another build of a filter's module as well; may be repeated.
+    #[arg(long, value_name = "FILTER=PATH", value_parser = candidate)]
+    candidate: Vec<(String, PathBuf)>,
+}
+
+fn candidate(text: &str) -> Result<(String, PathBuf), &'static str> {
+    let (filter, path) = text.split_once('=').ok_or("expected FILTER=PATH")?;
+    Ok((filter.to_owned(), path.into()))
+}
+
+fn main() -> ExitCode {
+    let result = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
+        .context("handling signals")
+        .and_then(|()| run(&Arguments::parse()));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The terminal interrupts the Envoys as well, so any error may be its consequence.
+        Err(_) if INTERRUPTED.load(Ordering::Relaxed) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let rounds = if arguments.quick { 10 } else { arguments.rounds };
+    let requests = arguments.requests;
+    // Before anything is started: threads and processes take it over from the one that starts them.
+    let setup = Setup::of_this_machine(rounds);
+    cpu::stay_on_one()?;
+    let folder = tempfile::tempdir()?;
+    let floor = folder.path().join("floor.wasm");
+    std::fs::write(&floor, wat::parse_str(include_str!("../floor.wat"))?)?;
+
+    let mut ours =
+        meshloom_lab::filters().iter().map(|name| Variant::ours(name)).collect::<Result<Vec<_>, _>>()?;
+    for (filter, path) in &arguments.candidate {
+        ours.push(Variant::candidate(filter, path)?);
+    }
+    let mut suites = vec![
+        Suite::headers(requests, &floor, &ours),
+        Suite::large_body(requests.div_ceil(50), &floor, &ours),
+    ];
+    if let Some(name) = &arguments.suite {
+        suites.retain(|suite| suite.name == name);
+        anyhow::ensure!(!suites.is_empty(), "no suite {name:?}, expected headers or body-1mb");
+    }
+
+    let upstream = suite::upstream();
+    let mut tables = Vec::new();
+    for suite in &suites {
+        tables.push(Table::new(suite, rounds::run(suite, rounds, &upstream)?));
+    }
+    let out = match &arguments.out {
+        None if arguments.quick => None,
+        None => Some(meshloom_lab::root().join("bench/results")),
+        given => given.clone(),
+    };
+    if let Some(parent) = out {
+        let name = setup.folder_name(arguments.host.as_deref());
+        let kept = report::keep(&parent, &name, &setup.describe(&suites)?, &tables)?;
+        eprintln!("kept in {}", kept.display());
+    }
+    println!("{}", report::summary(&tables));
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Bodies to try filters on.
+
+use std::fmt::Write as _;
+
+/// JSON as an API answers it, as many records as fit into `size` bytes. In a dirty one every tenth record
+/// has what a redaction looks for: an e-mail address, a card number, a token.
+pub fn json(size: usize, dirty: bool) -> String {
+    const END: &str = "\n]}\n";
+    let mut body = String::from(r#"{"records": ["#);
+    for id in 0_u32.. {
+        let before = body.len();
+        let comma = if id == 0 { "" } else { "," };
+        let _ = write!(
+            body,
+            "{comma}\n{{\"id\": {id}, \"name\": \"Sample Person {id}\", \"city\": \"Springfield\", \
+             \"balance\": {}.50, \"active\": true, \"note\": \"called twice, no answer; try again on Monday\"",
+            id * 7 % 1000
+        ); // a String takes everything
+        if dirty && id % 10 == 0 {
+            body.push_str(
+                ", \"email\": \"person@example.com\", \"card\": \"4111 1111 1111 1111\", \
+                 \"password\": \"correct horse\", \"token\": \"eyJhbGciOiJIUzI1NiJ9.e30.c2ln\"",
+            );
+        }
+        body.push('}');
+        if body.len() + END.len() > size {
+            body.truncate(before);
+            break;
+        }
+    }
+    body.push_str(END);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_json_and_about_as_long_as_asked() {
+        for dirty in [false, true] {
+            let body = json(64 * 1024, dirty);
+            serde_json::from_str::<serde_json::Value>(&body).unwrap();
+            assert!((65_000..=65_536).contains(&body.len()), "{}", body.len());
+            assert_eq!(body.contains("4111"), dirty);
+        }
+    }
+}
