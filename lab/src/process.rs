@@ -54,9 +54,16 @@ impl Drop for Running {
     }
 }
 
-/// Whether a process of that id is there.
+/// Whether a process of that id is there and has not ended.
 pub fn is_running(id: u32) -> bool {
-    pid(id).is_some_and(|pid| test_kill_process(pid).is_ok())
+    pid(id).is_some_and(|pid| test_kill_process(pid).is_ok()) && !has_ended(id)
+}
+
+/// Whether it only waits for its parent to notice that it ended: a signal still finds such a process.
+fn has_ended(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name is in parentheses and may hold anything; the state follows it (proc(5)).
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Ends a process that is no child of this one, and waits until it is gone.
@@ -79,4 +86,20 @@ fn signal(id: u32, signal: Signal) {
 
 fn pid(id: u32) -> Option<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_child_that_ended_unnoticed_is_not_running() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let id = child.id();
+        assert!(is_running(id));
+        stop_gracefully(id);
+        assert!(!is_running(id));
+        child.wait().unwrap();
+    }
 }
