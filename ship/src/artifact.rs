@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn filter() -> Filter {
-        Filter::for_tests("tenant-gate")
+        Filter::for_tests(Path::new("/w"), "tenant-gate")
     }
 
     #[test]

@@ -166,4 +166,18 @@ mod tests {
         weight.module_bytes = 100;
         assert_eq!(weight.excess(), None);
     }
+
+    #[test]
+    fn a_filter_without_a_budget_is_told_which_file_to_add() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::for_tests(folder.path(), "gate");
+        let weigh = || Weight::of(&workspace, &workspace.filters()[0]).unwrap_err().to_string();
+        assert_eq!(
+            weigh(),
+            "filter `gate` has no budget, add filters/gate/budget.toml with a line such as `module_bytes = 130_000`"
+        );
+        fs::create_dir_all(folder.path().join("filters/gate")).unwrap();
+        fs::write(folder.path().join("filters/gate/budget.toml"), "module_bytes = 9").unwrap();
+        assert_eq!(weigh(), "filter `gate` has no optimised module at dist/gate.wasm, run `make optimize`");
+    }
 }

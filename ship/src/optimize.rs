@@ -15,6 +15,9 @@ use crate::workspace::{Filter, Workspace};
 pub use stamp::Stamp;
 pub use wasm_opt::{Refused, WasmOpt};
 
+/// To be raised when the same inputs are to give another module: every one in a `dist/` is then stale.
+const REVISION: u32 = 1;
+
 /// What became of one filter.
 #[derive(Debug)]
 pub struct Outcome {
@@ -130,9 +133,7 @@ fn compiled(workspace: &Workspace, filter: &Filter) -> Result<Vec<u8>, Failed> {
 /// All that the shipped module depends on, in one digest.
 fn inputs(compiled: &[u8], callbacks: &Callbacks, wasm_opt: Option<&WasmOpt>) -> Digest {
     let arguments = wasm_opt.map_or_else(|| "pruned only".to_owned(), WasmOpt::identity);
-    // A ship that prunes differently has another version of itself to say so.
-    let ship = env!("CARGO_PKG_VERSION");
-    Digest::of(format!("{}\n{callbacks}\n{arguments}\n{ship}", Digest::of(compiled)).as_bytes())
+    Digest::of(format!("{}\n{callbacks}\n{arguments}\n{REVISION}", Digest::of(compiled)).as_bytes())
 }
 
 /// Writes a file whole or not at all, for an Envoy that may be reading it. Anyone may read it: the one in a
@@ -150,4 +151,85 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
         Ok(())
     };
     write().map_err(|source| Failed::Io { action: "writing", path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const SOURCE: &str = "impl HttpContext for Stream { fn on_log(&mut self) {} }";
+
+    /// A workspace with one filter, `gate`, of this source and with these callbacks in its compiled module.
+    fn workspace(source: &str, callbacks: &[&str]) -> (TempDir, Workspace) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let workspace = Workspace::for_tests(root, "gate");
+        fs::create_dir_all(root.join("filters/gate/src")).unwrap();
+        fs::write(root.join("filters/gate/src/shell.rs"), source).unwrap();
+        let exports: String =
+            callbacks.iter().map(|name| format!("(func (export \"proxy_on_{name}\"))")).collect();
+        let compiled = workspace.compiled(&workspace.filters()[0]);
+        fs::create_dir_all(compiled.parent().unwrap()).unwrap();
+        fs::write(compiled, wat::parse_str(format!("(module {exports})")).unwrap()).unwrap();
+        (folder, workspace)
+    }
+
+    fn run(workspace: &Workspace) -> Result<Outcome, Failed> {
+        optimize(workspace, &workspace.filters()[0], None)
+    }
+
+    #[test]
+    fn a_module_is_written_once_and_then_fresh_until_something_changes() {
+        let (folder, workspace) = workspace(SOURCE, &["context_create", "delete", "log", "tick"]);
+        let first = run(&workspace).unwrap();
+        assert!(!first.fresh);
+        assert!(first.stamp.module_bytes < first.stamp.compiled_bytes);
+        assert_eq!(first.callbacks.to_string(), "context_create delete log");
+        assert!(run(&workspace).unwrap().fresh);
+
+        let ticking = "impl RootContext for Root { fn on_tick(&mut self) {} }";
+        fs::write(folder.path().join("filters/gate/src/root.rs"), ticking).unwrap();
+        let second = run(&workspace).unwrap();
+        assert!(!second.fresh);
+        assert_eq!(second.callbacks.to_string(), "context_create delete log tick");
+    }
+
+    #[test]
+    fn a_module_that_someone_changed_is_written_again() {
+        let (folder, workspace) = workspace(SOURCE, &["context_create", "delete", "log"]);
+        run(&workspace).unwrap();
+        fs::write(folder.path().join("dist/gate.wasm"), "other").unwrap();
+        assert!(!run(&workspace).unwrap().fresh);
+    }
+
+    #[test]
+    fn anyone_may_read_what_is_shipped() {
+        use std::os::unix::fs::PermissionsExt;
+        let (folder, workspace) = workspace(SOURCE, &["context_create", "delete", "log"]);
+        run(&workspace).unwrap();
+        let mode = fs::metadata(folder.path().join("dist/gate.wasm")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o444, 0o444, "{mode:o}");
+    }
+
+    #[test]
+    fn a_filter_that_is_not_built_is_named_with_the_file_that_is_missing() {
+        let (folder, workspace) = workspace(SOURCE, &[]);
+        fs::remove_dir_all(folder.path().join("target")).unwrap();
+        assert_eq!(
+            run(&workspace).unwrap_err().to_string(),
+            "filter `gate` has no compiled module at target/wasm32-unknown-unknown/release/gate.wasm, run `make build`"
+        );
+    }
+
+    #[test]
+    fn a_module_older_than_its_source_is_not_shipped() {
+        let (folder, workspace) = workspace(SOURCE, &["context_create", "delete"]);
+        let error = run(&workspace).unwrap_err();
+        assert!(
+            matches!(&error, Failed::Mismatch { source: Mismatch::Missing(name), .. } if name == "proxy_on_log")
+        );
+        assert!(!folder.path().join("dist").exists());
+    }
 }

@@ -135,3 +135,29 @@ pub fn push(
         optimised: stamp.optimised,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_was_not_optimised_is_not_pushed() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::for_tests(folder.path(), "gate");
+        let to = Destination {
+            registry: "localhost:1".parse().unwrap(),
+            org: "meshloom".parse().unwrap(),
+            tag: "v1".parse().unwrap(),
+            plain_http: false,
+            oras: PathBuf::from("/nowhere/oras"),
+        };
+        let origin = Origin::of(folder.path(), None).unwrap();
+        let refusal = || push(&workspace, &workspace.filters()[0], &origin, &to).unwrap_err().to_string();
+        let not_optimised = "filter `gate` has no optimised module at dist/gate.wasm, run `make optimize`";
+        assert_eq!(refusal(), not_optimised);
+        // Nor is one that came there by another way.
+        fs::create_dir(folder.path().join("dist")).unwrap();
+        fs::write(folder.path().join("dist/gate.wasm"), "module").unwrap();
+        assert_eq!(refusal(), not_optimised);
+    }
+}

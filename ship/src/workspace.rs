@@ -147,15 +147,25 @@ impl Workspace {
 }
 
 #[cfg(test)]
+impl Workspace {
+    /// One in `root`, of one filter.
+    pub(crate) fn for_tests(root: &Path, filter: &str) -> Self {
+        let filters = vec![Filter::for_tests(root, filter)];
+        Self { root: root.to_owned(), target: root.join("target"), filters }
+    }
+}
+
+#[cfg(test)]
 impl Filter {
-    pub(crate) fn for_tests(name: &str) -> Self {
+    pub(crate) fn for_tests(root: &Path, name: &str) -> Self {
+        let folder = root.join("filters").join(name);
         Self {
             name: name.to_owned(),
             version: "0.1.0".to_owned(),
             description: Some("Does.".to_owned()),
             license: Some("Apache-2.0".to_owned()),
-            folder: PathBuf::from("/w/filters").join(name),
-            sources: Vec::new(),
+            sources: vec![folder.join("src")],
+            folder,
             is_template: false,
             library: name.replace('-', "_"),
         }

@@ -1,4 +1,9 @@
 //! The manifests in `istio/`: each is a WasmPlugin that a cluster takes, and each filter has one.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this is a test: clippy knows only the functions marked so"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
