@@ -40,7 +40,7 @@ program() {
 
 # image NAME MADE_OF FILL [CHANGE...]: an image of what FILL puts into a folder, unless that very one is there.
 image() {
-    local name=$1 made_of=$2 fill=$3 change changes=()
+    local name=$1 made_of=$2 fill=$3 change changes=() replaced
     shift 3
     made_of=$(printf '%s' "$made_of" "$(cat "${BASH_SOURCE[0]}")" | sha256sum | cut -c 1-16)
     if [ "$(docker image inspect --format '{{.Config.Labels.made_of}}' "$name" 2>/dev/null)" = "$made_of" ]; then
@@ -48,6 +48,7 @@ image() {
         return
     fi
     say "building $name"
+    replaced=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null || true)
     tree=$(mktemp -d)
     trap 'rm -rf "$tree"' EXIT
     chmod 755 "$tree"
@@ -56,6 +57,7 @@ image() {
     for change in "LABEL made_of=$made_of" 'ENV LD_LIBRARY_PATH=/lib' "$@"; do changes+=(--change "$change"); done
     tar -C "$tree" --owner 0 --group 0 --numeric-owner -c . | docker import "${changes[@]}" - "$name" >/dev/null
     rm -rf "$tree"
+    [ -z "$replaced" ] || docker image rm "$replaced" >/dev/null 2>&1 || true # it may still be in use
 }
 
 envoy() {
@@ -66,7 +68,8 @@ envoy() {
         program "$1" "$(command -v bash)" bash # for the health check in docker-compose.yaml, as in the real image
         [ ! -e "$certificates" ] || install -D -m 644 "$certificates" "$1$certificates"
     }
-    image "$(stand_in ENVOY_IMAGE)" "$("$binary" --version)" fill 'CMD ["envoy", "-c", "/etc/envoy/envoy.yaml"]'
+    # The version begins with the binary's path, which is another in each checkout.
+    image "$(stand_in ENVOY_IMAGE)" "$("$binary" --version | sed 's/.*version: //')" fill 'CMD ["envoy", "-c", "/etc/envoy/envoy.yaml"]'
 }
 
 httpbin() {
@@ -106,7 +109,7 @@ storage: { filesystem: { rootdirectory: /var/lib/registry } }
 http: { addr: ":5000" }
 YAML
     }
-    image "$(stand_in REGISTRY_IMAGE)" "$("$binary" --version)" fill \
+    image "$(stand_in REGISTRY_IMAGE)" "$("$binary" --version | sed 's|.*/||')" fill \
         'CMD ["registry", "serve", "/etc/distribution/config.yml"]'
 }
 
