@@ -29,7 +29,7 @@ pub(crate) struct Ports {
     upstream: u16,
 }
 
-/// What `up` started. It is recorded in the ignored folder `.run/`, process by process as they start, so that
+/// What `up` started. It is recorded in an ignored folder, process by process as they start, so that
 /// `down` finds them even when `up` was broken off.
 #[derive(Debug)]
 pub(crate) struct Stack {
@@ -61,8 +61,9 @@ fn started(id: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// Where logs and the record of what runs are kept: `MESHLOOM_RUN`, or `.run/`.
 fn folder() -> PathBuf {
-    root().join(".run")
+    std::env::var_os("MESHLOOM_RUN").map_or_else(|| root().join(".run"), PathBuf::from)
 }
 
 impl Stack {
@@ -77,7 +78,7 @@ impl Stack {
             stack.down()?;
         }
         ports.check()?;
-        fs::create_dir_all(folder()).context("making .run/")?;
+        fs::create_dir_all(folder()).context("making the folder for logs")?;
         let mut stack = Self { ports, processes: Vec::new() };
         match stack.start() {
             Ok(()) => Ok((stack, true)),
@@ -91,7 +92,7 @@ impl Stack {
     /// What an earlier `up` recorded.
     pub(crate) fn recorded() -> Result<Option<Self>> {
         let Ok(text) = fs::read_to_string(folder().join("state.json")) else { return Ok(None) };
-        let state: Value = serde_json::from_str(&text).context("reading .run/state.json")?;
+        let state: Value = serde_json::from_str(&text).context("reading state.json")?;
         let port = |name: &str| u16::try_from(state["ports"][name].as_u64().unwrap_or_default());
         let ports = Ports { proxy: port("proxy")?, admin: port("admin")?, upstream: port("upstream")? };
         let process = |value: &Value| {
@@ -111,7 +112,7 @@ impl Stack {
         }
         let state = folder().join("state.json");
         if state.exists() {
-            fs::remove_file(state).context("removing .run/state.json")?;
+            fs::remove_file(state).context("removing state.json")?;
         }
         Ok(())
     }
@@ -141,12 +142,14 @@ impl Stack {
     /// Where everything is, and what to try.
     pub(crate) fn greeting(&self) -> String {
         let Ports { proxy, admin, upstream } = self.ports;
+        let folder = folder();
+        let folder = folder.strip_prefix(root()).unwrap_or(&folder).display();
         format!(
             "\
 proxy     http://localhost:{proxy}
 admin     http://localhost:{admin}
 httpbin   http://localhost:{upstream}
-logs      .run/envoy.log .run/httpbin.log
+logs      {folder}/envoy.log {folder}/httpbin.log
 
 try:
   curl -i localhost:{proxy}/headers
@@ -170,7 +173,7 @@ end it with: make down
         eprintln!("starting Envoy with every filter");
         let bootstrap = Bootstrap::all().ports(self.ports.proxy, self.ports.admin).upstream(self.upstream());
         let config = folder().join("bootstrap.json");
-        fs::write(&config, bootstrap.to_json()).context("writing .run/bootstrap.json")?;
+        fs::write(&config, bootstrap.to_json()).context("writing bootstrap.json")?;
         let log = folder().join("envoy.log");
         let child = Command::new(Envoy::binary())
             .arg("--config-path")
@@ -179,7 +182,7 @@ end it with: make down
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(&log).context("writing .run/envoy.log")?)
+            .stderr(fs::File::create(&log).context("writing envoy.log")?)
             .process_group(0) // a Ctrl-C is for the command in front, not for what it leaves running
             .spawn()
             .context("starting Envoy")?;
@@ -196,7 +199,7 @@ end it with: make down
             .collect();
         let Ports { proxy, admin, upstream } = self.ports;
         let state = json!({ "ports": { "proxy": proxy, "admin": admin, "upstream": upstream }, "processes": processes });
-        fs::write(folder().join("state.json"), state.to_string()).context("writing .run/state.json")
+        fs::write(folder().join("state.json"), state.to_string()).context("writing state.json")
     }
 
     fn wait_for_envoy(&self, log: &std::path::Path) -> Result<()> {

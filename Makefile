@@ -1,0 +1,157 @@
+# The only front door. `make` lists what there is; each target sets up what it needs by itself.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+include scripts/versions.env
+
+# A new filter is a new folder: nothing else has a list of them.
+FILTERS := $(patsubst filters/%/Cargo.toml,%,$(wildcard filters/*/Cargo.toml))
+GUESTS := $(patsubst envoy/guests/%/Cargo.toml,%,$(wildcard envoy/guests/*/Cargo.toml))
+package = $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(1) | head -n 1)
+MODULES := $(foreach f,$(FILTERS),$(call package,filters/$(f)/Cargo.toml)) $(GUESTS)
+WASM := wasm32-unknown-unknown
+PACKAGES := $(addprefix -p ,$(MODULES))
+
+# Two checkouts can run side by side, each with ports of its own.
+export PROXY_PORT ?= 10000
+export ADMIN_PORT ?= 9901
+export UPSTREAM_PORT ?= 8000
+# The Envoys that `e2e` and `test` use: one if it is named, else the oldest and the newest that are supported.
+ENVOYS := $(if $(ENVOY_BIN),own,$(or $(ENVOY_VERSION),$(ENVOY_DEFAULT) $(ENVOY_OLDEST)))
+
+CARGO := cargo
+SHIP := $(CARGO) run --quiet --package meshloom-ship --
+LAB := $(CARGO) run --quiet --package meshloom-lab --
+say = @printf '\033[1m== %s\033[0m\n' "$(1)" >&2
+missing = { printf 'error: %s is missing: %s\n' "$(1)" "$(2)" >&2; exit 1; }
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | sort | awk -F'\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@echo
+	@echo "Variables: ENVOY_VERSION (1.36 to 1.40, or such as 1.39.1), ENVOY_BIN, PROXY_PORT, ADMIN_PORT, UPSTREAM_PORT"
+
+.PHONY: cargo
+cargo:
+	@command -v cargo >/dev/null || $(call missing,cargo,install Rust from rustup.rs)
+	@test -d "$$(rustc --print target-libdir --target $(WASM))" || { \
+		command -v rustup >/dev/null || $(call missing,Rust's target $(WASM),install Rust by rustup$(,) or your distribution's package of it); \
+		echo "adding Rust's target $(WASM)" >&2; rustup target add $(WASM) >&2; }
+
+.PHONY: python
+python:
+	@command -v python3 >/dev/null || $(call missing,python3,it installs Envoy and httpbin; Debian: apt-get install python3 python3-venv)
+
+.PHONY: setup
+setup: cargo python ## Install the tools into .tools/: Envoy, httpbin, wasm-opt
+	@scripts/tool.sh envoy
+	@scripts/tool.sh httpbin
+	@scripts/tool.sh wasm-opt || test $$? -eq 3
+	@$(CARGO) fetch --quiet
+
+.PHONY: build
+build: cargo ## Compile every filter to WebAssembly
+	$(call say,compiling the modules)
+	@$(CARGO) build --release --target $(WASM) $(PACKAGES)
+
+.PHONY: optimize
+optimize: build ## Prune and optimise the modules into dist/
+	$(call say,optimising the modules)
+	@wasm_opt=$$(scripts/tool.sh wasm-opt) || test $$? -eq 3; WASM_OPT=$$wasm_opt $(SHIP) optimize
+
+.PHONY: size
+size: optimize ## Print the modules' sizes and hold them to their budgets
+	@$(SHIP) size
+
+.PHONY: lint
+lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is installed) dependencies
+	$(call say,linting)
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --quiet --workspace --all-targets -- --deny warnings
+	@$(CARGO) clippy --quiet --release --target $(WASM) $(PACKAGES) -- --deny warnings
+	@scripts/check-docs.sh
+	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/docker/*.sh .ci/run; \
+		else echo "not linted: scripts, because shellcheck is not installed" >&2; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check licenses bans sources; \
+		else echo "not checked: dependencies, because cargo-deny is not installed" >&2; fi
+
+.PHONY: unit
+unit: cargo # The decisions, natively, and the manifests.
+	$(call say,testing the decisions)
+	@$(CARGO) test --quiet
+
+.PHONY: test
+test: lint unit size e2e test-new-filter test-registry test-docs e2e-docker ## Run every test there is
+	$(call say,all tests passed)
+
+.PHONY: e2e
+e2e: optimize python $(addprefix e2e-with-,$(ENVOYS)) ## Drive real Envoys over HTTP [FILTER=name] [ENVOY_VERSION=1.40]
+
+.PHONY: e2e-with-%
+e2e-with-%:
+	$(call say,end-to-end tests with Envoy $*)
+	@$(call with_tools,$*) $(CARGO) test --no-fail-fast $(or $(addprefix -p ,$(FILTER)),--workspace) --test envoy
+
+# The tools that a test program finds in its environment. `own` is the Envoy that ENVOY_BIN names.
+with_tools = \
+	envoy=$$(scripts/tool.sh envoy $(filter-out own,$(1))); httpbin=$$(scripts/tool.sh httpbin); \
+	ENVOY_BIN=$$envoy HTTPBIN_PYTHON=$$httpbin
+
+.PHONY: e2e-docker
+e2e-docker: optimize python ## The same with Envoy in Docker, and docker-compose.yaml
+	$(call say,end-to-end tests with Envoy in Docker)
+	@scripts/docker/e2e.sh
+
+.PHONY: test-registry
+test-registry: optimize # Pushes to a real registry and pulls back.
+	$(call say,testing pushes with a real registry)
+	@oras=$$(scripts/tool.sh oras) || test $$? -eq 3; registry=$$(scripts/tool.sh registry) || test $$? -eq 3; \
+		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-ship --test registry
+
+.PHONY: test-new-filter
+test-new-filter: cargo python # Makes a filter, builds it, loads it in Envoy, and removes it.
+	$(call say,testing new-filter)
+	@$(call with_tools,$(firstword $(ENVOYS))) scripts/test-new-filter.sh
+
+.PHONY: test-docs
+test-docs: optimize python # Runs the commands of the READMEs against `make up`.
+	$(call say,running the commands in the documents)
+	@$(call with_tools,$(firstword $(ENVOYS))) scripts/test-docs.sh
+
+.PHONY: demo
+demo: optimize python ## Walk through every lab of the course on a real Envoy [KEEP=1]
+	$(call say,the labs$(,) one by one)
+	@$(call with_tools,) $(LAB) demo
+
+.PHONY: up
+up: optimize python ## Start httpbin and Envoy with every filter
+	@$(call with_tools,) $(LAB) up
+
+.PHONY: down
+down: cargo ## End what `up` started
+	@$(LAB) down
+
+.PHONY: bench
+bench: optimize python ## Measure decisions and the cost in Envoy, into bench/results/
+	$(call say,measuring the decisions)
+	@$(CARGO) bench --package meshloom-bench
+	$(call say,measuring the cost in Envoy)
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --release --package meshloom-bench --bin cost-table
+
+.PHONY: push
+push: ## Push modules as OCI artifacts: REG=ghcr.io ORG=you TAG=v1 [FILTER=name]
+	@test -n "$(REG)" -a -n "$(ORG)" -a -n "$(TAG)" || { \
+		echo "error: make push needs REG, ORG and TAG, as in: make push REG=ghcr.io ORG=you TAG=v0.1.0" >&2; exit 2; }
+	@$(MAKE) optimize
+	@oras=$$(scripts/tool.sh oras) || $(call missing,oras,install it$(,) or Go to build it); \
+		ORAS=$$oras $(SHIP) push --registry "$(REG)" --org "$(ORG)" --tag "$(TAG)" $(addprefix --filter ,$(FILTER))
+
+.PHONY: new-filter
+new-filter: ## Make a filter from the template: NAME=two-words
+	@scripts/new-filter.sh "$(NAME)"
+
+# A comma, for arguments of `call`.
+, := ,
