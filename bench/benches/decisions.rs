@@ -2,6 +2,7 @@
 //! one, not for saying what a request pays. That is the cost table.
 //!
 //! A filter's bench is a function below, named as the filter, and a name in `criterion_group!`.
+#![expect(clippy::unwrap_used, reason = "a sample configuration that is refused should stop the bench")]
 
 use std::hint::black_box;
 
