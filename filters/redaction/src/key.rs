@@ -49,6 +49,10 @@ impl Before<'_> {
     /// For a colon: the detector that has the quoted name before it as a key, and how many backslashes its
     /// quotation marks have.
     pub(crate) fn member(self, detectors: &[Detector]) -> Option<(usize, u32)> {
+        if let Some(name) = self.plain_name() {
+            let detector = find(detectors, |key| name.eq_ignore_ascii_case(key.as_bytes()))?;
+            return Some((detector, 0));
+        }
         let mut before = self.backwards().skip_while(u8::is_ascii_whitespace);
         let quote = before.next().filter(|byte| matches!(byte, b'"' | b'\''))?;
         let level = before.clone().take_while(|byte| *byte == b'\\').count();
@@ -72,6 +76,23 @@ impl Before<'_> {
         }
         let detector = find(detectors, |key| name.eq_ignore_ascii_case(key.as_bytes()))?;
         Some((detector, u32::try_from(level).ok()?))
+    }
+}
+
+impl<'a> Before<'a> {
+    /// The quoted name at the end, if all of it is in this chunk and nothing in or around it is escaped: nearly
+    /// every member of JSON.
+    fn plain_name(self) -> Option<&'a [u8]> {
+        let (quote, before) = self.chunk.trim_ascii_end().split_last()?;
+        if !matches!(quote, b'"' | b'\'') {
+            return None;
+        }
+        let before = before.get(before.len().saturating_sub(MAX_KEY)..)?;
+        let opening = memchr::memrchr(*quote, before)?;
+        let name = before.get(opening + 1..)?;
+        let escaped =
+            name.contains(&b'\\') || before.get(..opening)?.last().is_none_or(|byte| *byte == b'\\');
+        (!escaped).then_some(name)
     }
 }
 
