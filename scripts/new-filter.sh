@@ -23,9 +23,10 @@ cp -r filters/_template "filters/$name"
 find "filters/$name" -type f -exec \
     sed -i "s|filters/_template|filters/$name|g; s|filter-template|$name|g; s|filter_template|${name//-/_}|g" {} +
 mv "filters/$name/istio.yaml" "istio/$name.yaml"
+echo "  - $name.yaml" >>istio/kustomization.yaml
 
 cat <<DONE
-made filters/$name and istio/$name.yaml; next:
+made filters/$name and istio/$name.yaml, which istio/kustomization.yaml lists; next:
   src/lib.rs       the decision, its configuration and its denials: plain Rust
   src/shell.rs     the ABI: the only file that knows it runs in a proxy
   tests/envoy.rs   what a client and the upstream see:  make e2e FILTER=$name

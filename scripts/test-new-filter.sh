@@ -33,5 +33,7 @@ WASM_OPT=$wasm_opt cargo run --quiet -p meshloom-ship -- optimize probe-filter
 cargo test --quiet -p probe-filter --test envoy
 
 rm -r filters/probe-filter istio/probe-filter.yaml
+sed -i '/probe-filter/d' istio/kustomization.yaml
+cargo test --quiet -p meshloom-ship --test manifests
 cargo metadata --offline --format-version 1 --no-deps >/dev/null
 echo "a new filter is made, tested, built, loaded in Envoy and removed"

@@ -19,7 +19,7 @@ HELP
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools=$root/.tools
-# shellcheck source=versions.env
+# shellcheck source-path=SCRIPTDIR source=versions.env
 source "$root/scripts/versions.env"
 
 say() { printf '%s\n' "$*" >&2; }
