@@ -139,7 +139,7 @@ bench: optimize python ## Measure decisions and the cost in Envoy, into bench/re
 	$(call say,measuring the decisions)
 	@$(CARGO) bench --package meshloom-bench
 	$(call say,measuring the cost in Envoy)
-	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --release --package meshloom-bench --bin cost-table
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table
 
 .PHONY: push
 push: ## Push modules as OCI artifacts: REG=ghcr.io ORG=you TAG=v1 [FILTER=name]

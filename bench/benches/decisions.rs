@@ -1,1 +1,169 @@
-fn main() {}
+//! What the decisions of the filters cost natively, without Envoy and without Wasm: for comparing two versions of
+//! one, not for saying what a request pays. That is the cost table.
+//!
+//! A filter's bench is a function below, named as the filter, and a name in `criterion_group!`.
+#![expect(clippy::unwrap_used, reason = "a sample configuration that is refused should stop the bench")]
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use meshloom_bench::sample;
+
+criterion_group!(
+    decisions,
+    configuration,
+    header_mutation,
+    redaction,
+    blocklist,
+    callout_enrichment,
+    http_timing
+);
+criterion_main!(decisions);
+
+const MUTATIONS: &str = r#"{"version": 1, "rules": [{
+    "request": [{"op": "set", "name": "x-training", "value": "envoy-wasm"}],
+    "response": [
+        {"op": "set", "name": "x-training", "value": "envoy-wasm"},
+        {"op": "add", "name": "x-added", "value": "1"},
+        {"op": "append", "name": "via", "value": "1.1 envoy"},
+        {"op": "rename", "name": "x-old", "to": "x-new"},
+        {"op": "remove", "name": "server"}]}]}"#;
+const REDACTION: &str = r#"{"version": 1, "detectors": [
+    {"name": "secrets", "kind": "assignment", "keys": ["SECRET", "password", "token"]}]}"#;
+const ENRICHMENT: &str = r#"{"version": 1,
+    "call": {"cluster": "metadata", "authority": "metadata.local", "path": "/headers"},
+    "map": [
+        {"from": "literal", "value": "1", "to": "x-meta"},
+        {"from": "json_pointer", "path": "/headers/Host", "to": "x-meta-host"}]}"#;
+const TIMING: &str = r#"{"version": 1, "log": {"enabled": true}}"#;
+
+fn configuration(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("configuration");
+    group.bench_function("header-mutation", |bencher| {
+        bencher.iter(|| header_mutation::Mutations::from_json(black_box(MUTATIONS.as_bytes())).unwrap());
+    });
+    group.bench_function("redaction", |bencher| {
+        bencher.iter(|| redaction::Redaction::from_json(black_box(REDACTION.as_bytes())).unwrap());
+    });
+    group.bench_function("callout-enrichment", |bencher| {
+        bencher.iter(|| callout_enrichment::Enrichment::from_json(black_box(ENRICHMENT.as_bytes())).unwrap());
+    });
+    group.bench_function("http-timing", |bencher| {
+        bencher.iter(|| http_timing::Timing::from_json(black_box(TIMING.as_bytes())).unwrap());
+    });
+    group.sample_size(10);
+    for entries in [10, 100_000] {
+        let json = list_of(entries);
+        group.bench_with_input(BenchmarkId::new("blocklist", entries), &json, |bencher, json| {
+            bencher.iter(|| blocklist::Blocklist::from_json(black_box(json.as_bytes())).unwrap());
+        });
+    }
+}
+
+fn header_mutation(criterion: &mut Criterion) {
+    let mutations = header_mutation::Mutations::from_json(MUTATIONS.as_bytes()).unwrap();
+    let headers = Lines(
+        [
+            (":status", "200"),
+            ("content-type", "text/plain"),
+            ("server", "a"),
+            ("x-old", "1"),
+            ("date", "today"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+        .into(),
+    );
+    let mut group = criterion.benchmark_group("header-mutation");
+    for (name, operations) in [("one set", &mutations.request), ("five operations", &mutations.response)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                || headers.clone(),
+                |headers| header_mutation::apply(black_box(operations), headers),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
+fn redaction(criterion: &mut Criterion) {
+    const SIZE: usize = 64 * 1024;
+    let redaction = redaction::Redaction::from_json(REDACTION.as_bytes()).unwrap();
+    let mut group = criterion.benchmark_group("redaction");
+    for (name, dirty) in [("clean", false), ("dirty", true)] {
+        let body = sample::json(SIZE, dirty);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_with_input(BenchmarkId::new("64 KiB of JSON", name), &body, |bencher, body| {
+            bencher.iter(|| {
+                let mut scanner = redaction::Scanner::new(redaction::Body::Json);
+                scanner.scan(&redaction.detectors, black_box(body.as_bytes()))
+            });
+        });
+    }
+}
+
+fn blocklist(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("blocklist");
+    for entries in [10, 100_000] {
+        let blocklist = blocklist::Blocklist::from_json(list_of(entries).as_bytes()).unwrap();
+        for (name, host, listed) in
+            [("unlisted", "www.allowed.example:443", false), ("listed", "a.b.host7.blocked.test", true)]
+        {
+            assert_eq!(blocklist.admit(Some(host.as_bytes())).is_err(), listed, "{host}");
+            group.bench_with_input(BenchmarkId::new(name, entries), host.as_bytes(), |bencher, host| {
+                bencher.iter(|| blocklist.admit(Some(black_box(host))).is_ok());
+            });
+        }
+    }
+}
+
+fn callout_enrichment(criterion: &mut Criterion) {
+    let enrichment = callout_enrichment::Enrichment::from_json(ENRICHMENT.as_bytes()).unwrap();
+    let headers = [(":status".to_owned(), b"200".to_vec())];
+    let body = br#"{"headers": {"Accept": "*/*", "Host": "metadata.local", "User-Agent": "curl"}}"#;
+    let answer = callout_enrichment::Answer { headers: &headers, body, body_size: body.len() as u64 };
+    criterion.bench_function("callout-enrichment/mapping", |bencher| {
+        bencher.iter(|| enrichment.headers(black_box(&answer)).unwrap());
+    });
+}
+
+fn http_timing(criterion: &mut Criterion) {
+    let line = http_timing::Line {
+        direction: http_timing::Direction::Inbound,
+        method: b"GET",
+        path: b"/orders/1234/items?token=secret",
+        authority: b"shop.example",
+        code: 200,
+        duration_ms: Some(12),
+    };
+    criterion
+        .bench_function("http-timing/log line", |bencher| bencher.iter(|| black_box(&line).to_json(512)));
+}
+
+/// The configuration of a blocklist of that many entries.
+fn list_of(entries: u32) -> String {
+    let names: Vec<String> = (0..entries).map(|entry| format!("\".host{entry}.blocked.test\"")).collect();
+    format!(r#"{{"version": 1, "lists": [{{"name": "a", "entries": [{}]}}]}}"#, names.join(","))
+}
+
+/// Headers as a list of lines.
+#[derive(Clone)]
+struct Lines(Vec<(String, Vec<u8>)>);
+
+impl header_mutation::Headers for Lines {
+    fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+    fn all(&self, name: &str) -> Vec<Vec<u8>> {
+        self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.clone()).collect()
+    }
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.remove(name);
+        self.append(name, value);
+    }
+    fn append(&mut self, name: &str, value: &[u8]) {
+        self.0.push((name.to_owned(), value.to_vec()));
+    }
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|(other, _)| other != name);
+    }
+}

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 
 /// How many connections there are.
-pub const CONNECTIONS: usize = 8;
+pub const CONNECTIONS: u32 = 8;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
 use clap::Parser;
-use meshloom_bench::load::INTERRUPTED;
+use meshloom_bench::load::{CONNECTIONS, INTERRUPTED};
 use meshloom_bench::report::{self, Table};
 use meshloom_bench::setup::Setup;
 use meshloom_bench::suite::{self, Suite};
@@ -18,7 +18,7 @@ use meshloom_bench::{cpu, rounds};
 #[command(name = "cost-table")]
 struct Arguments {
     /// How often every variant is visited.
-    #[arg(long, default_value_t = 201)]
+    #[arg(long, default_value_t = 200)]
     rounds: u32,
     /// Requests to each variant in each round; for the large body a fiftieth of them.
     #[arg(long, default_value_t = 1000)]
@@ -62,7 +62,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rounds = if arguments.quick { 10 } else { arguments.rounds };
-    let requests = arguments.requests;
+    // Whole batches, so that the setup says what was sent.
+    let batches = |requests: u32| requests.next_multiple_of(CONNECTIONS);
     // Before anything is started: threads and processes take it over from the one that starts them.
     let setup = Setup::of_this_machine(rounds);
     cpu::stay_on_one()?;
@@ -76,8 +77,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ours.push(Variant::candidate(filter, path)?);
     }
     let mut suites = vec![
-        Suite::headers(requests, &floor, &ours),
-        Suite::large_body(requests.div_ceil(50), &floor, &ours),
+        Suite::headers(batches(arguments.requests), &floor, &ours),
+        Suite::large_body(batches(arguments.requests.div_ceil(50)), &floor, &ours),
     ];
     if let Some(name) = &arguments.suite {
         suites.retain(|suite| suite.name == name);

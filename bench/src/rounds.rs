@@ -1,13 +1,18 @@
-//! The measurement: all variants run at once, and every round visits every one of them, each round beginning
-//! with another. What disturbs the machine for a while then disturbs all of them alike.
+//! The measurement: all variants run at once, and every round visits every one of them in a new order. What
+//! disturbs the machine for a while then disturbs all of them alike.
 
 use std::time::Duration;
 
 use meshloom_lab::{Envoy, Upstream};
 
+use crate::load::CONNECTIONS;
 use crate::proof::{self, Calls};
 use crate::suite::Suite;
 use crate::{cpu, load::Load};
+
+/// How often all Envoys are started anew in the course of the rounds. Where a process happens to have its code and
+/// its memory makes it faster or slower for all its life, by more than what is compared here.
+pub const STARTS: u32 = 5;
 
 /// A variant's costs.
 #[derive(Clone, Debug)]
@@ -26,36 +31,52 @@ pub struct Cost {
 ///
 /// When a variant does not answer as it should.
 pub fn run(suite: &Suite, rounds: u32, upstream: &Upstream) -> anyhow::Result<Vec<Cost>> {
-    struct Running {
+    let mut costs = Vec::new();
+    for variant in &suite.variants {
+        eprintln!("{}: {} is tried", suite.name, variant.case);
+        let calls = proof::of(suite, variant, suite.bootstrap(variant, upstream))?;
+        costs.push(Cost { case: variant.case.clone(), calls, rounds: Vec::new() });
+    }
+    let mut order = Order(1);
+    for start in 0..STARTS.min(rounds) {
+        eprintln!("{}: start {} of {}", suite.name, start + 1, STARTS.min(rounds));
+        let share = rounds / STARTS + u32::from(start < rounds % STARTS);
+        measure(suite, share, upstream, &mut order, &mut costs)?;
+    }
+    Ok(costs)
+}
+
+fn measure(
+    suite: &Suite,
+    rounds: u32,
+    upstream: &Upstream,
+    order: &mut Order,
+    costs: &mut [Cost],
+) -> anyhow::Result<()> {
+    struct Running<'a> {
         envoy: Envoy,
         process: u32,
         load: Load,
-        cost: Cost,
+        cost: &'a mut Cost,
     }
     let mut running = Vec::new();
-    for variant in &suite.variants {
-        eprintln!("{}: {} is started", suite.name, variant.case);
-        let bootstrap = suite.bootstrap(variant, upstream);
-        let calls = proof::of(suite, variant, bootstrap.clone())?;
-        let envoy = Envoy::with(bootstrap).concurrency(1).log_level("warn").start();
-        let load = Load::connect(envoy.proxy(), suite.path)?;
-        let cost = Cost { case: variant.case.clone(), calls, rounds: Vec::new() };
+    for (variant, cost) in suite.variants.iter().zip(costs) {
+        let envoy = Envoy::with(suite.bootstrap(variant, upstream)).concurrency(1).log_level("warn").start();
+        let mut load = Load::connect(envoy.proxy(), suite.path)?;
+        // V8 compiles a function again, better, once it is often used.
+        load.run(suite.requests, suite.least)?;
         running.push(Running { process: envoy.process_id(), envoy, load, cost });
     }
-    // Round 0 warms up and is not kept: V8 compiles a function again, better, once it is often used.
-    for round in 0..=rounds {
-        eprintln!("{}: round {round} of {rounds}", suite.name);
-        if !running.is_empty() {
-            running.rotate_left(1);
-        }
+    for _ in 0..rounds {
+        order.shuffle(&mut running);
         for Running { process, load, cost, .. } in &mut running {
+            // The one before had the caches to itself.
+            load.run((suite.requests / 10).max(CONNECTIONS), suite.least)?;
             let before = cpu::time(*process)?;
             let sent = load.run(suite.requests, suite.least)?;
             let used = cpu::time(*process)?.saturating_sub(before);
             upstream.forget();
-            if round > 0 {
-                cost.rounds.push(micros(used) / f64::from(sent));
-            }
+            cost.rounds.push(micros(used) / f64::from(sent));
         }
     }
     for Running { envoy, cost, .. } in &running {
@@ -64,10 +85,22 @@ pub fn run(suite: &Suite, rounds: u32, upstream: &Upstream) -> anyhow::Result<Ve
         let failure = log.lines().find(|line| line.contains("[error]") || line.contains("[critical]"));
         anyhow::ensure!(failure.is_none(), "{}: {}", cost.case, failure.unwrap_or_default());
     }
-    let place = |cost: &Cost| suite.variants.iter().position(|variant| variant.case == cost.case);
-    let mut costs: Vec<Cost> = running.into_iter().map(|running| running.cost).collect();
-    costs.sort_by_key(place);
-    Ok(costs)
+    Ok(())
+}
+
+/// Shuffles, the same way in every run (Steele and others' SplitMix64).
+struct Order(u64);
+
+impl Order {
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let other = (mixed ^ (mixed >> 31)) % (end as u64 + 1);
+            items.swap(end, usize::try_from(other).unwrap_or(end));
+        }
+    }
 }
 
 fn micros(duration: Duration) -> f64 {

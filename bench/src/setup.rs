@@ -9,6 +9,7 @@ use meshloom_lab::{Envoy, root};
 use sha2::{Digest as _, Sha256};
 
 use crate::load::CONNECTIONS;
+use crate::rounds::STARTS;
 use crate::suite::Suite;
 
 /// The facts of a run that do not depend on what is measured.
@@ -41,12 +42,12 @@ impl Setup {
         let mut text = String::from("# Setup\n\n");
         let facts = [
             ("CPU", cpu_model()),
-            ("cores", self.cores.to_string()),
-            ("kernel", format!("Linux {}", said_by("uname", &["-rm"]))),
+            ("cores", format!("{} ({})", self.cores, std::env::consts::ARCH)),
+            ("kernel", kernel()),
             ("Envoy", said_by(&envoy.to_string_lossy(), &["--version"])),
             ("rustc", said_by("rustc", &["--version"])),
             ("revision", said_by("git", &["describe", "--always", "--dirty"])),
-            ("rounds", format!("{rounds}, after one to warm up")),
+            ("rounds", format!("{rounds}, over {STARTS} starts of all Envoys")),
             (
                 "connections",
                 format!("{CONNECTIONS} to each Envoy, kept alive, one request under way on each"),
@@ -76,10 +77,12 @@ const METHOD: &str = "
 ## Method
 
 Every variant has an Envoy of its own with one worker, and all run at once, with the client, on one CPU. Each
-round visits every variant, in rotated order, with the same number of requests. A cost is the CPU time (user and
-system) that the whole Envoy process used over the requests it served; the client and the upstream are another
-process and do not count. The tables show the median over the rounds and, as ±, the median absolute deviation.
-What a filter adds is the median over the rounds of its difference to no filter in the same round.
+round visits every variant, in a new order, with the same number of requests after a tenth of them unmeasured. A
+cost is the CPU time (user and system) that the whole Envoy process used over the requests it served; the client
+and the upstream are another process and do not count. The tables show the median over the rounds and, as ±, the
+median absolute deviation. What a filter adds is the median over the rounds of its difference to no filter in the
+same round. All Envoys are started anew several times, since a process is faster or slower for all its life by
+where its code and memory happen to be.
 
 Before the measurement one request went through each variant in an Envoy that traces Wasm: it was answered with
 200, the filter ran, and its calls were counted. In the measurement every answer was a 200 with its whole body.
@@ -94,6 +97,12 @@ fn modules(suites: &[Suite]) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
         modules.insert(path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes);
     }
     Ok(modules)
+}
+
+/// The kernel's version, without what its builder calls it.
+fn kernel() -> String {
+    let release = said_by("uname", &["-r"]);
+    format!("Linux {}", release.split('-').next().unwrap_or_default())
 }
 
 fn cpu_model() -> String {

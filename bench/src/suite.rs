@@ -36,10 +36,12 @@ function envoy_on_request(handle) handle:headers():replace("x-training", "envoy-
 function envoy_on_response(handle) handle:headers():replace("x-training", "envoy-wasm") end
 "#;
 
+// What redaction's sample configuration does, for the one spelling that the body has.
 const LUA_BODY: &str = r#"
 function envoy_on_response(handle)
   local body = handle:body()
-  body:setBytes((body:getBytes(0, body:length()):gsub("person@example%.com", "[redacted]")))
+  local redacted = body:getBytes(0, body:length()):gsub('"password": "[^"]*"', '"password": "[REDACTED]"')
+  body:setBytes(redacted)
 end
 "#;
 
@@ -135,10 +137,11 @@ impl Suite {
 
 const CLUSTER: &str = "bench";
 
-/// The upstream of all variants: the large body at `/large`, and at any other path a small JSON object.
+/// The upstream of all variants: the large body at `/large`, and at any other path a small one, such as
+/// httpbin's `/headers` answers.
 pub fn upstream() -> Upstream {
     let large = Bytes::from(sample::json(LARGE, true));
-    let small = Bytes::from_static(br#"{"id": "1", "name": "sample", "tier": "gold"}"#);
+    let small = Bytes::from_static(br#"{"headers": {"Host": "metadata.local"}}"#);
     Upstream::answering(move |request| {
         let body = if request.path == "/large" { large.clone() } else { small.clone() };
         Reply::new(200, body).header("content-type", "application/json")

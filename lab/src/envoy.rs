@@ -233,7 +233,10 @@ impl Starting {
     /// When it does serve.
     #[track_caller]
     pub fn refused(self) -> Refused {
-        self.try_start().err().expect("Envoy should have refused this")
+        match self.try_start() {
+            Ok(_) => panic!("Envoy should have refused this"),
+            Err(refused) => refused,
+        }
     }
 
     /// Starts it and waits until it serves.

@@ -16,7 +16,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a laboratory: what goes wrong here should stop the test that asked for it, saying where"
 )]

@@ -203,7 +203,7 @@ async fn respond(
     let reply = answer(&request);
     seen.lock().expect("no test panics while it holds this").push(request);
 
-    tokio::time::sleep(reply.after).await;
+    wait(reply.after).await;
     if reply.breaks {
         return Err(std::io::Error::other("the test wants this connection broken"));
     }
@@ -213,7 +213,7 @@ async fn respond(
             if sender.send(Ok(Frame::data(part))).await.is_err() {
                 return;
             }
-            tokio::time::sleep(reply.pause).await;
+            wait(reply.pause).await;
         }
         if let Some(trailers) = reply.trailers {
             let _ = sender.send(Ok(Frame::trailers(trailers))).await; // the client may have left
@@ -224,4 +224,11 @@ async fn respond(
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).expect("a status");
     *response.headers_mut() = reply.headers;
     Ok(response)
+}
+
+/// Sleeps, unless that is for no time at all: tokio's timer rounds up to a millisecond.
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
 }

@@ -6,7 +6,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 tests=(cargo test --workspace --no-fail-fast --test envoy)
-mark=e2e:compose # of the README's blocks
+mark=e2e:up # of the README's blocks
 
 case ${1:-} in
     -h | --help)

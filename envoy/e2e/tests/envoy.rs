@@ -1,5 +1,7 @@
 //! What only a real Envoy can show of all filters together.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail as fast as a test")]
+
 mod bootstraps;
 mod chain;
 mod endurance;

@@ -17,7 +17,7 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
 /// The shortest way to write a number of bytes with a unit.
 pub(super) fn show_bytes(bytes: u64) -> String {
     let (unit, size) =
-        BYTES.iter().find(|(_, size)| bytes >= *size && bytes % size == 0).unwrap_or(&("B", 1));
+        BYTES.iter().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size)).unwrap_or(&("B", 1));
     format!("{}{unit}", bytes / size)
 }
 

@@ -54,6 +54,11 @@ pub fn class(code: u64) -> Option<usize> {
     }
 }
 
+/// The status code in the value of `:status`; 0 if there is none.
+pub fn status(value: &[u8]) -> u64 {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 /// Reads the attribute `request.duration` (nanoseconds as 8 bytes, little endian) in milliseconds, rounded to the
 /// nearest.
 pub fn milliseconds(bytes: &[u8]) -> Option<u64> {
@@ -63,7 +68,7 @@ pub fn milliseconds(bytes: &[u8]) -> Option<u64> {
 }
 
 /// An integer attribute as Envoy writes it.
-pub fn integer(bytes: &[u8]) -> Option<i64> {
+fn integer(bytes: &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(bytes.try_into().ok()?))
 }
 
@@ -93,6 +98,13 @@ mod tests {
             assert_eq!(milliseconds(&i64::to_le_bytes(nanoseconds)), expected, "{nanoseconds}");
         }
         assert_eq!(milliseconds(&[]), None);
+    }
+
+    #[test]
+    fn what_is_no_status_is_none() {
+        for (value, expected) in [("200", 200), ("", 0), ("abc", 0), ("-1", 0), ("\u{e9}", 0)] {
+            assert_eq!(status(value.as_bytes()), expected, "{value}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{LogLevel, MapType};
 
-use crate::{Direction, Line, Timing, class, integer, milliseconds};
+use crate::{Direction, Line, Timing, class, milliseconds, status};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -58,14 +58,13 @@ impl HttpContext for Stream {
     // Called once for each stream, also for those that another filter answered; by then Envoy knows everything.
     fn on_log(&mut self) {
         let timing = &self.ready.timing;
-        // Read each time: one plugin may stand in listeners of both directions.
+        // Read each time: listeners of both directions share a root context (Envoy 1.36 to 1.40).
         let direction = attribute(&["xds", "listener_direction"])
             .and_then(|bytes| Direction::from_attribute(&bytes))
             .unwrap_or(timing.default_direction);
         let duration = attribute(&["request", "duration"]).and_then(|bytes| milliseconds(&bytes));
-        let code = attribute(&["response", "code"])
-            .and_then(|bytes| u64::try_from(integer(&bytes)?).ok())
-            .unwrap_or_default();
+        // The header, for a header costs a third of what the attribute `response.code` does.
+        let code = header(MapType::HttpResponseHeaders, ":status").map_or(0, |bytes| status(&bytes));
 
         let metrics = match direction {
             Direction::Inbound => &self.ready.inbound,
@@ -96,6 +95,11 @@ impl HttpContext for Stream {
             log::info!("{}", line.to_json(log.max_path));
         }
     }
+}
+
+fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
+    // _bytes: the String accessor traps on a header that is not UTF-8.
+    hostcalls::get_map_value_bytes(map, name).ok().flatten()
 }
 
 fn attribute(path: &[&str]) -> Option<Vec<u8>> {

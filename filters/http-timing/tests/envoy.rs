@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+use meshloom_lab::{Bootstrap, Envoy, Reply, Request, Upstream};
 
 /// Answers with the status in the path, after the milliseconds in it: `/200/50`.
 fn upstream() -> Upstream {
@@ -41,6 +41,47 @@ fn every_stream_is_counted_once_in_its_class_and_direction() {
         envoy.wait_for_stat(&format!("wasm_http_{direction}_duration_ms_count"), 11);
         assert_eq!(envoy.stat(&format!("wasm_http_{other}_duration_ms_count")), 0, "{traffic}");
     }
+}
+
+#[test]
+fn two_listeners_of_one_plugin_keep_their_directions_apart() {
+    let upstream = upstream();
+    let bootstrap = directed(&upstream, "INBOUND").edit(|tree| {
+        let mut outbound = tree["static_resources"]["listeners"][0].clone();
+        outbound["name"] = "outbound".into();
+        outbound["traffic_direction"] = "OUTBOUND".into();
+        tree["static_resources"]["listeners"].as_array_mut().unwrap().push(outbound);
+    });
+    // One worker, one VM: the plugins differ in nothing but the listener they stand in.
+    let envoy = Envoy::with(bootstrap).start();
+    let statuses = envoy.admin_get("/listeners?format=json");
+    let statuses: serde_json::Value = serde_json::from_str(&statuses).unwrap();
+    for (listener, times) in [("http", 2), ("outbound", 3)] {
+        let statuses = statuses["listener_statuses"].as_array().unwrap();
+        let found = statuses.iter().find(|status| status["name"] == listener).unwrap();
+        let port = found["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+        let address = ([127, 0, 0, 1], u16::try_from(port).unwrap()).into();
+        for _ in 0..times {
+            assert_eq!(Request::new(address, "GET", "/200").send().status, 200);
+        }
+    }
+    envoy.wait_for_stat("wasm_http_inbound_responses_total_2xx", 2);
+    envoy.wait_for_stat("wasm_http_outbound_responses_total_2xx", 3);
+}
+
+#[test]
+fn streams_that_an_earlier_filter_answered_are_counted_too() {
+    let upstream = upstream();
+    // Last in the chain here: the request is answered before it comes to http-timing.
+    let bootstrap = Bootstrap::all().upstream(upstream.address()).connection_manager(|manager| {
+        let filters = manager["http_filters"].as_array_mut().unwrap();
+        let timing = filters.remove(0);
+        filters.insert(filters.len() - 1, timing);
+    });
+    let envoy = Envoy::with(bootstrap).start();
+    assert_eq!(envoy.get("/").header("host", "a.example.com").send().status, 451);
+    envoy.wait_for_stat("wasm_http_inbound_responses_total_4xx", 1);
+    envoy.wait_for_stat("wasm_http_inbound_duration_ms_count", 1);
 }
 
 #[test]
