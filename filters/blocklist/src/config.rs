@@ -17,7 +17,7 @@ pub struct Blocklist {
 /// Entries under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
-    /// For logs: which list a host was on.
+    /// Part of the name of the metric that counts its denials; no other list has it.
     pub name: String,
     /// What it covers.
     pub names: Names,
@@ -41,6 +41,9 @@ impl Default for Reply {
     }
 }
 
+/// The longest name of a list, in bytes.
+const MAX_NAME: usize = 40;
+
 /// The longest body of a reply, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -55,18 +58,33 @@ impl Blocklist {
         config::read(bytes, |root| {
             let fields = root.object(&["version", "lists", "reply"])?;
             fields.version(1);
-            let lists = fields.required("lists").and_then(|node| node.some_of(list));
+            let lists = fields.required("lists").and_then(lists);
             let reply = fields.optional("reply").map_or_else(|| Some(Reply::default()), reply);
             Some(Self { lists: lists?, reply: reply? })
         })
     }
 }
 
+fn lists(node: Node<'_>) -> Option<Vec<List>> {
+    let lists = node.some_of(list)?;
+    let mut names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some([name, _]) = names.array_windows().find(|[name, next]| name == next) {
+        return node.problem(format!("two lists have the name {name:?}, expected one"));
+    }
+    Some(lists)
+}
+
 fn list(node: Node<'_>) -> Option<List> {
     let fields = node.object(&["name", "entries"])?;
-    let name = fields.required("name").and_then(|node| match node.text()? {
-        "" => node.expected("a name for logs"),
-        name => Some(name.to_owned()),
+    let name = fields.required("name").and_then(|node| {
+        let text = node.text()?;
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed) {
+            Some(text.to_owned())
+        } else {
+            node.expected(format_args!("a word for a metric's name: 1 to {MAX_NAME} of a-z, 0-9 and `_`"))
+        }
     });
     let entries = fields.required("entries").and_then(|node| node.some_of(entry));
     Some(List { name: name?, names: entries?.into_iter().collect() })
@@ -119,6 +137,16 @@ mod tests {
                 "reply.status",
                 "reply.content_type"
             ]
+        );
+    }
+
+    #[test]
+    fn lists_are_told_apart_by_their_names() {
+        let json =
+            r#"{"version": 1, "lists": [{"name": "a", "entries": ["b"]}, {"name": "a", "entries": ["c"]}]}"#;
+        assert_eq!(
+            Blocklist::from_json(json.as_bytes()).unwrap_err().to_string(),
+            "config field `lists`: two lists have the name \"a\", expected one"
         );
     }
 

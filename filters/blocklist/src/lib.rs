@@ -16,7 +16,7 @@ mod names;
 #[cfg(target_family = "wasm")]
 mod shell;
 
-pub use config::{Blocklist, Reply};
+pub use config::{Blocklist, List, Reply};
 pub use entry::{Entry, Reach};
 pub use host::Host;
 pub use names::Names;
@@ -24,8 +24,8 @@ pub use names::Names;
 /// Why a request is answered here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial<'a> {
-    /// The host is on the list of this name.
-    Listed(&'a str),
+    /// The host is on this list.
+    Listed(&'a List),
     /// There is no host, or none that could be compared.
     Malformed,
 }
@@ -39,7 +39,7 @@ impl Blocklist {
     pub fn admit(&self, authority: Option<&[u8]>) -> Result<(), Denial<'_>> {
         let host = authority.and_then(Host::parse).ok_or(Denial::Malformed)?;
         match self.lists.iter().find(|list| list.names.covers(&host)) {
-            Some(list) => Err(Denial::Listed(&list.name)),
+            Some(list) => Err(Denial::Listed(list)),
             None => Ok(()),
         }
     }
@@ -56,7 +56,7 @@ mod tests {
             {"name": "all", "entries": [".example.com"]}]}"#;
         let blocklist = Blocklist::from_json(json).unwrap();
         blocklist.admit(Some(authority)).map_err(|denial| match denial {
-            Denial::Listed(list) => list.to_owned(),
+            Denial::Listed(list) => list.name.clone(),
             Denial::Malformed => "malformed".to_owned(),
         })
     }

@@ -6,7 +6,7 @@ use filter_kit::shell::metric::{self, Counter};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 
-use crate::{Blocklist, Denial};
+use crate::{Blocklist, Denial, List};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -16,13 +16,18 @@ proxy_wasm::main! {{
 struct Ready {
     blocklist: Blocklist,
     denied: Counter,
+    /// By the list's place.
+    denied_by: Vec<Counter>,
     malformed: Counter,
 }
 
 impl Ready {
     fn new(bytes: &[u8]) -> Result<Self, filter_kit::config::Refusal> {
+        let blocklist = Blocklist::from_json(bytes)?;
+        let of_list = |list: &List| metric::counter(&format!("wasm_blocklist_denied_{}_total", list.name));
         Ok(Self {
-            blocklist: Blocklist::from_json(bytes)?,
+            denied_by: blocklist.lists.iter().map(of_list).collect(),
+            blocklist,
             denied: metric::counter("wasm_blocklist_denied_total"),
             malformed: metric::counter("wasm_blocklist_malformed_host_total"),
         })
@@ -48,11 +53,14 @@ impl HttpContext for Stream {
 
 impl Stream {
     fn answer(&self, denial: Denial<'_>) -> Action {
-        // Counted, not logged at a level that is on: clients would write the log.
+        // Counted and not logged: clients would write the log.
         match denial {
             Denial::Listed(list) => {
                 self.ready.denied.increment();
-                log::debug!("answered: the host is on list {list:?}");
+                let lists = self.ready.blocklist.lists.iter().zip(&self.ready.denied_by);
+                if let Some((_, counter)) = lists.into_iter().find(|(other, _)| std::ptr::eq(*other, list)) {
+                    counter.increment();
+                }
                 let reply = &self.ready.blocklist.reply;
                 // A 451 may be cached unless it says otherwise (RFC 7725, section 3); a list changes.
                 let headers =
@@ -61,7 +69,6 @@ impl Stream {
             }
             Denial::Malformed => {
                 self.ready.malformed.increment();
-                log::debug!("answered 400: no host to compare");
                 self.send_http_response(400, vec![("content-type", "text/plain")], Some(b"malformed host\n"));
             }
         }

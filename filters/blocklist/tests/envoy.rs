@@ -21,6 +21,7 @@ fn a_listed_host_is_answered_451_and_never_reaches_the_upstream() {
     }
     assert_eq!(upstream.seen().len(), 0);
     assert_eq!(envoy.stat("wasm_blocklist_denied_total"), 4);
+    assert_eq!(envoy.stat("wasm_blocklist_denied_sample_total"), 4);
 }
 
 #[test]

@@ -30,6 +30,22 @@ pub enum Failure {
     TooLarge,
 }
 
+impl Failure {
+    /// Every cause that is counted, as the word in its metric's name.
+    pub const CAUSES: [&'static str; 5] = ["reset", "4xx", "5xx", "other_status", "too_large"];
+
+    /// The place of this failure's cause in [`CAUSES`](Self::CAUSES).
+    pub fn cause(self) -> usize {
+        match self {
+            Self::NoAnswer => 0,
+            Self::Status(400..=499) => 1,
+            Self::Status(500..=599) => 2,
+            Self::Status(_) => 3,
+            Self::TooLarge => 4,
+        }
+    }
+}
+
 /// The headers to add, and how many mapped values could not become one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers<'a> {
@@ -149,6 +165,19 @@ mod tests {
             assert_eq!(enriched(status, &[("x-user", b"ada")], b"{}"), Err(failure), "{status}");
         }
         assert_eq!(enriched("200", &[], &[b' '; 1001]), Err(Failure::TooLarge));
+    }
+
+    #[test]
+    fn each_failure_is_counted_under_its_cause() {
+        for (failure, cause) in [
+            (Failure::NoAnswer, "reset"),
+            (Failure::Status(404), "4xx"),
+            (Failure::Status(504), "5xx"),
+            (Failure::Status(302), "other_status"),
+            (Failure::TooLarge, "too_large"),
+        ] {
+            assert_eq!(Failure::CAUSES[failure.cause()], cause);
+        }
     }
 
     #[test]

@@ -20,7 +20,8 @@ proxy_wasm::main! {{
 struct Ready {
     enrichment: Enrichment,
     ok: Counter,
-    failed: Counter,
+    /// By cause.
+    failed: [Counter; Failure::CAUSES.len()],
     undispatched: Counter,
     invalid: Counter,
     warned: Cell<Option<SystemTime>>,
@@ -31,7 +32,7 @@ impl Ready {
         Ok(Self {
             enrichment: Enrichment::from_json(bytes)?,
             ok: metric::counter("wasm_enrich_call_ok_total"),
-            failed: metric::counter("wasm_enrich_call_failed_total"),
+            failed: Failure::CAUSES.map(|cause| metric::counter(&format!("wasm_enrich_call_{cause}_total"))),
             undispatched: metric::counter("wasm_enrich_call_dispatch_error_total"),
             invalid: metric::counter("wasm_enrich_invalid_total"),
             warned: Cell::new(None),
@@ -103,11 +104,8 @@ impl Stream {
                 }
             }
             Err(failure) => {
-                self.ready.failed.increment();
-                match failure {
-                    Failure::NoAnswer => log::debug!("not enriched: no answer"),
-                    Failure::Status(status) => log::debug!("not enriched: answered {status}"),
-                    Failure::TooLarge => log::debug!("not enriched: an answer of {body_size} bytes"),
+                if let Some(counter) = self.ready.failed.get(failure.cause()) {
+                    counter.increment();
                 }
             }
         }

@@ -41,12 +41,12 @@ fn a_2xx_answer_is_added_to_the_request_in_place_of_what_the_client_claimed() {
 
 #[test]
 fn any_other_answer_lets_the_request_go_on_without_headers() {
-    for status in [301, 404, 500, 503] {
+    for (status, cause) in [(301, "other_status"), (404, "4xx"), (500, "5xx"), (503, "5xx")] {
         let upstream = Upstream::ok();
         let service = Upstream::answering(move |_| Reply::new(status, r#"{"headers": {"Host": "h"}}"#));
         let envoy = envoy(&upstream, service.address());
         assert_eq!(claims_that_reach(&upstream, &envoy), (None, None), "{status}");
-        assert_eq!(envoy.stat("wasm_enrich_call_failed_total"), 1);
+        assert_eq!(envoy.stat(&format!("wasm_enrich_call_{cause}_total")), 1);
     }
 }
 
