@@ -84,7 +84,7 @@ unit: cargo # The decisions, natively, and the manifests.
 	@$(CARGO) test --quiet
 
 .PHONY: test
-test: lint unit size e2e test-new-filter test-registry test-docs e2e-docker ## Run every test there is
+test: test-setup lint unit size e2e test-up test-docs test-new-filter test-registry e2e-docker ## Run every test there is
 	$(call say,all tests passed)
 
 .PHONY: e2e
@@ -110,6 +110,16 @@ test-registry: optimize # Pushes to a real registry and pulls back.
 	$(call say,testing pushes with a real registry)
 	@oras=$$(scripts/tool.sh oras) || test $$? -eq 3; registry=$$(scripts/tool.sh registry) || test $$? -eq 3; \
 		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-ship --test registry
+
+.PHONY: test-setup
+test-setup: # Takes prerequisites away one by one.
+	$(call say,testing what is said of missing tools)
+	@scripts/test-setup.sh
+
+.PHONY: test-up
+test-up: optimize python # Starts, breaks and ends what `make up` starts.
+	$(call say,testing up and down)
+	@$(call with_tools,$(firstword $(ENVOYS))) scripts/test-up.sh
 
 .PHONY: test-new-filter
 test-new-filter: cargo python # Makes a filter, builds it, loads it in Envoy, and removes it.

@@ -18,7 +18,7 @@ HELP
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-tools=$root/.tools
+tools=${MESHLOOM_TOOLS:-$root/.tools}
 # shellcheck source-path=SCRIPTDIR source=versions.env
 source "$root/scripts/versions.env"
 

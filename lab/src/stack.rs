@@ -117,7 +117,17 @@ impl Stack {
         Ok(())
     }
 
-    /// A GET request to the proxy.
+    /// Whether all of it runs, and Envoy says that it is ready.
+    fn serves(&self) -> bool {
+        self.processes.len() == 2 && self.processes.iter().all(Process::runs) && self.is_ready()
+    }
+
+    fn is_ready(&self) -> bool {
+        let ready = Request::new(local(self.ports.admin), "GET", "/ready").try_send();
+        ready.is_ok_and(|response| response.status == 200)
+    }
+
+    /// A request to the proxy.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         Request::new(local(self.ports.proxy), method, path)
     }
@@ -205,8 +215,7 @@ end it with: make down
     fn wait_for_envoy(&self, log: &std::path::Path) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let ready = Request::new(local(self.ports.admin), "GET", "/ready").try_send();
-            if ready.is_ok_and(|response| response.status == 200) {
+            if self.is_ready() {
                 return Ok(());
             }
             let runs = self.processes.last().is_some_and(Process::runs);
