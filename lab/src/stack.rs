@@ -70,8 +70,7 @@ impl Stack {
     /// Starts what is not running yet, and answers whether it had to.
     pub(crate) fn up(ports: Ports) -> Result<(Self, bool)> {
         if let Some(stack) = Self::recorded()? {
-            if stack.ports == ports && stack.processes.len() == 2 && stack.processes.iter().all(Process::runs)
-            {
+            if stack.ports == ports && stack.serves() {
                 return Ok((stack, false));
             }
             eprintln!("ending what is left of an earlier `up`");
