@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use filter_kit::shell::attribute;
 use filter_kit::shell::metric::{self, Counter, Histogram};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -59,10 +60,10 @@ impl HttpContext for Stream {
     fn on_log(&mut self) {
         let timing = &self.ready.timing;
         // Read each time: listeners of both directions share a root context (Envoy 1.36 to 1.40).
-        let direction = attribute(&["xds", "listener_direction"])
-            .and_then(|bytes| Direction::from_attribute(&bytes))
+        let direction = attribute::integer(b"xds\0listener_direction")
+            .and_then(Direction::from_attribute)
             .unwrap_or(timing.default_direction);
-        let duration = attribute(&["request", "duration"]).and_then(|bytes| milliseconds(&bytes));
+        let duration = attribute::integer(b"request\0duration").and_then(milliseconds);
         // The header, for a header costs a third of what the attribute `response.code` does.
         let code = header(MapType::HttpResponseHeaders, ":status").map_or(0, |bytes| status(&bytes));
 
@@ -100,8 +101,4 @@ impl HttpContext for Stream {
 fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
     // _bytes: the String accessor traps on a header that is not UTF-8.
     hostcalls::get_map_value_bytes(map, name).ok().flatten()
-}
-
-fn attribute(path: &[&str]) -> Option<Vec<u8>> {
-    hostcalls::get_property(path.to_vec()).ok().flatten()
 }
