@@ -7,6 +7,8 @@ use crate::Direction;
 /// What is recorded beside the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
+    /// Which way all traffic goes; `None` to ask the listener for each stream.
+    pub direction: Option<Direction>,
     /// For listeners that do not say which way their traffic goes.
     pub default_direction: Direction,
     /// The log line, if there is to be one.
@@ -22,7 +24,7 @@ pub struct LogLine {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { default_direction: Direction::Inbound, log: None }
+        Self { direction: None, default_direction: Direction::Inbound, log: None }
     }
 }
 
@@ -37,14 +39,18 @@ impl Timing {
             return Ok(Self::default());
         }
         config::read(bytes, |root| {
-            let fields = root.object(&["version", "default_direction", "log"])?;
+            let fields = root.object(&["version", "direction", "default_direction", "log"])?;
             fields.version(1);
-            let words = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
-            let direction = fields
+            let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
+            let direction = fields.optional("direction").map_or(Some(None), |node| {
+                let [inbound, outbound] = directions.map(|(word, direction)| (word, Some(direction)));
+                node.one_of(&[("auto", None), inbound, outbound])
+            });
+            let default_direction = fields
                 .optional("default_direction")
-                .map_or(Some(Direction::Inbound), |node| node.one_of(&words));
+                .map_or(Some(Direction::Inbound), |node| node.one_of(&directions));
             let log = fields.optional("log").map_or(Some(None), log);
-            Some(Self { default_direction: direction?, log: log? })
+            Some(Self { direction: direction?, default_direction: default_direction?, log: log? })
         })
     }
 }
@@ -66,6 +72,13 @@ mod tests {
         for json in ["", " ", r#"{"version": 1}"#, r#"{"version": 1, "log": {"enabled": false}}"#] {
             assert_eq!(Timing::from_json(json.as_bytes()), Ok(Timing::default()), "{json}");
         }
+    }
+
+    #[test]
+    fn a_direction_that_is_known_can_be_given() {
+        let direction = |json: &str| Timing::from_json(json.as_bytes()).unwrap().direction;
+        assert_eq!(direction(r#"{"version": 1, "direction": "outbound"}"#), Some(Direction::Outbound));
+        assert_eq!(direction(r#"{"version": 1, "direction": "auto"}"#), None);
     }
 
     #[test]

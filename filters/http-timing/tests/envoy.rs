@@ -16,6 +16,7 @@ fn upstream() -> Upstream {
 
 fn directed(upstream: &Upstream, direction: &'static str) -> Bootstrap {
     Bootstrap::filter("http-timing")
+        .configure("http-timing", r#"{"version": 1}"#)
         .upstream(upstream.address())
         .edit(|tree| tree["static_resources"]["listeners"][0]["traffic_direction"] = direction.into())
 }
@@ -41,6 +42,16 @@ fn every_stream_is_counted_once_in_its_class_and_direction() {
         envoy.wait_for_stat(&format!("wasm_http_{direction}_duration_ms_count"), 11);
         assert_eq!(envoy.stat(&format!("wasm_http_{other}_duration_ms_count")), 0, "{traffic}");
     }
+}
+
+#[test]
+fn a_direction_that_is_given_is_not_asked_for() {
+    let upstream = upstream();
+    let json = r#"{"version": 1, "direction": "outbound"}"#;
+    let envoy = Envoy::with(directed(&upstream, "INBOUND").configure("http-timing", json)).start();
+    envoy.get("/200").send();
+    envoy.wait_for_stat("wasm_http_outbound_responses_total_2xx", 1);
+    assert_eq!(envoy.stat("wasm_http_inbound_responses_total_2xx"), 0);
 }
 
 #[test]
