@@ -82,9 +82,10 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 unit: cargo # The decisions, natively, and the manifests.
 	$(call say,testing the decisions)
 	@$(CARGO) test --quiet
+	@$(CARGO) test --quiet --package meshloom-bench --lib --bins --benches
 
 .PHONY: test
-test: test-setup lint unit size e2e test-up test-docs test-new-filter test-registry e2e-docker ## Run every test there is
+test: test-setup lint unit size e2e test-up test-docs test-new-filter test-registry test-bench e2e-docker ## Run every test there is
 	$(call say,all tests passed)
 
 .PHONY: e2e
@@ -150,6 +151,11 @@ bench: optimize python ## Measure decisions and the cost in Envoy, into bench/re
 	@$(CARGO) bench --package meshloom-bench
 	$(call say,measuring the cost in Envoy)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table
+
+.PHONY: test-bench
+test-bench: optimize python # The cost table, briefly: that it can be made, and proves what it measures.
+	$(call say,testing the cost table)
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table -- --quick
 
 .PHONY: push
 push: ## Push modules as OCI artifacts: REG=ghcr.io ORG=you TAG=v1 [FILTER=name]

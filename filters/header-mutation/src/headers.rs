@@ -13,3 +13,27 @@ pub trait Headers {
     /// Removes all lines of that name.
     fn remove(&mut self, name: &str);
 }
+
+/// Lines as they stand in a message: what the host keeps, where there is no host.
+impl Headers for Vec<(String, Vec<u8>)> {
+    fn contains(&self, name: &str) -> bool {
+        self.iter().any(|(other, _)| other == name)
+    }
+
+    fn all(&self, name: &str) -> Vec<Vec<u8>> {
+        self.iter().filter(|(other, _)| other == name).map(|(_, value)| value.clone()).collect()
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) {
+        Headers::remove(self, name);
+        Headers::append(self, name, value);
+    }
+
+    fn append(&mut self, name: &str, value: &[u8]) {
+        self.push((name.to_owned(), value.to_vec()));
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.retain(|(other, _)| other != name);
+    }
+}

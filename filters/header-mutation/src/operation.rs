@@ -84,38 +84,14 @@ impl Operation {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[derive(Default)]
-    struct Lines(Vec<(String, Vec<u8>)>);
-
-    impl Headers for Lines {
-        fn contains(&self, name: &str) -> bool {
-            self.0.iter().any(|(other, _)| other == name)
-        }
-        fn all(&self, name: &str) -> Vec<Vec<u8>> {
-            self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.clone()).collect()
-        }
-        fn set(&mut self, name: &str, value: &[u8]) {
-            self.remove(name);
-            self.append(name, value);
-        }
-        fn append(&mut self, name: &str, value: &[u8]) {
-            self.0.push((name.to_owned(), value.to_vec()));
-        }
-        fn remove(&mut self, name: &str) {
-            self.0.retain(|(other, _)| other != name);
-        }
-    }
-
     /// The lines of `before` after `operations`, one `name: value` each.
     fn after(before: &[(&str, &[u8])], operations: &str) -> Vec<String> {
         let config = format!(r#"{{"version": 1, "rules": [{{"request": {operations}}}]}}"#);
         let mutations = crate::Mutations::from_json(config.as_bytes()).unwrap();
-        let mut lines =
-            Lines(before.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect());
+        let mut lines: Vec<(String, Vec<u8>)> =
+            before.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
         crate::apply(&mutations.request, &mut lines);
-        lines.0.iter().map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect()
+        lines.iter().map(|(name, value)| format!("{name}: {}", value.escape_ascii())).collect()
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Scanner {
         while let Some(&byte) = chunk.get(at) {
             at = match self.state {
                 State::Searching => self.search(detectors, chunk, at),
+                // What a backslash is there for, the byte after it tells.
+                _ if byte == b'\\' => {
+                    self.run = self.run.saturating_add(1);
+                    at + 1
+                }
                 State::Entering(detector, sign) => {
                     self.enter(detectors, detector, sign, &mut edit, (at, byte))
                 }
@@ -111,7 +116,7 @@ impl Scanner {
         chunk.len()
     }
 
-    /// Takes in a byte between sign and value; answers where to go on.
+    /// Takes in a byte between sign and value that is no backslash; answers where to go on.
     fn enter(
         &mut self,
         detectors: &[Detector],
@@ -120,10 +125,6 @@ impl Scanner {
         edit: &mut Edit<'_>,
         (at, byte): (usize, u8),
     ) -> usize {
-        if byte == b'\\' {
-            self.run = self.run.saturating_add(1);
-            return at + 1;
-        }
         let run = std::mem::take(&mut self.run);
         match opening(sign, byte, run, self.json) {
             Opening::Wait(sign) => {
@@ -162,7 +163,7 @@ impl Scanner {
         }
     }
 
-    /// Takes in a byte of a value; answers where to go on.
+    /// Takes in a byte of a value that is no backslash; answers where to go on.
     fn pass(
         &mut self,
         detectors: &[Detector],
@@ -171,10 +172,6 @@ impl Scanner {
         edit: &mut Edit<'_>,
         (at, byte): (usize, u8),
     ) -> usize {
-        if byte == b'\\' {
-            self.run = self.run.saturating_add(1);
-            return at + 1;
-        }
         let run = std::mem::take(&mut self.run);
         let next = match value.step(byte, run, self.json) {
             Step::Within(next) => {
@@ -203,7 +200,6 @@ impl Scanner {
         };
         edit.keep_from(next);
         self.state = State::Searching;
-        // The byte that ended the value cannot be part of a key; searching from it would be right, too.
         next
     }
 
