@@ -9,6 +9,8 @@ pub struct Head<'a> {
     pub content_type: Option<&'a [u8]>,
     /// Value of `content-encoding`, if any.
     pub content_encoding: Option<&'a [u8]>,
+    /// The request was CONNECT: what follows is another protocol.
+    pub tunnel: bool,
     /// No body follows: a response to HEAD, a 204, a 304, or an empty one.
     pub end_of_stream: bool,
 }
@@ -25,7 +27,7 @@ pub enum Body {
 /// Why a response is left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// There is no body, or the status says that what follows is no body (101, or 200 to CONNECT).
+    /// There is no body, or what follows is another protocol: after a 101, or in answer to CONNECT.
     NoBody,
     /// Its media type holds no text.
     Type,
@@ -39,7 +41,7 @@ pub enum Skip {
 ///
 /// Why it is not.
 pub fn eligible(head: Head<'_>) -> Result<Body, Skip> {
-    if head.end_of_stream || head.status.first() == Some(&b'1') {
+    if head.end_of_stream || head.tunnel || head.status.first() == Some(&b'1') {
         return Err(Skip::NoBody);
     }
     // Without a type it may be anything, secrets included.
@@ -116,5 +118,6 @@ mod tests {
             Err(Skip::NoBody)
         );
         assert_eq!(eligible(Head { status: b"101", ..Head::default() }), Err(Skip::NoBody));
+        assert_eq!(eligible(Head { status: b"200", tunnel: true, ..Head::default() }), Err(Skip::NoBody));
     }
 }

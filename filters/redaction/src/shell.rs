@@ -11,7 +11,7 @@ use crate::{Head, Redaction, Scanner, Skip, eligible};
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        filter_kit::shell::root(Ready::new, |ready| Box::new(Stream { ready, scanner: None }))
+        filter_kit::shell::root(Ready::new, |ready| Box::new(Stream { ready, tunnel: false, scanner: None }))
     });
 }}
 
@@ -33,6 +33,8 @@ impl Ready {
 
 struct Stream {
     ready: Rc<Ready>,
+    /// Whether the request was CONNECT.
+    tunnel: bool,
     /// There while a body is looked into.
     scanner: Option<Scanner>,
 }
@@ -45,7 +47,10 @@ const UNTRUE: [&str; 6] =
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        // A tunnel goes on after its headers, and few other requests do; the response no longer tells.
+        self.tunnel = !end_of_stream
+            && self.get_http_request_header_bytes(":method").is_some_and(|method| method == b"CONNECT");
         // Each is looked for first: a change to request headers clears the route cache (Envoy 1.40, ABI 0.2.1).
         if self.ready.redaction.request_identity
             && self.get_http_request_header_bytes("accept-encoding").is_some_and(|value| value != b"identity")
@@ -67,6 +72,7 @@ impl HttpContext for Stream {
         let value =
             |name: &str| headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_slice());
         let head = Head {
+            tunnel: self.tunnel,
             status: value(":status").unwrap_or_default(),
             content_type: value("content-type"),
             content_encoding: value("content-encoding"),

@@ -1,5 +1,7 @@
 //! redaction in a real Envoy: what the client sees of a body.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
@@ -120,4 +122,58 @@ fn a_megabyte_is_redacted_to_its_end() {
     let (_upstream, envoy) = envoy(Reply::new(200, body.clone()).header("content-type", "text/plain"));
     assert_eq!(envoy.get("/").send().text(), body.replace("hunter2", "[REDACTED]"));
     assert_eq!(envoy.stat("wasm_redaction_matches_total"), 30_000);
+}
+
+/// An upstream that answers any request with `head` and then speaks a protocol of its own.
+fn switching(head: &'static str) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(b"SECRET=abc password=def").unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn another_protocol_is_not_touched_after_an_upgrade_or_a_connect() {
+    for (kind, request, answer) in [
+        (
+            "websocket",
+            "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        ),
+        ("CONNECT", "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"),
+    ] {
+        let bootstrap =
+            Bootstrap::filter("redaction").upstream(switching(answer)).connection_manager(|manager| {
+                manager["upgrade_configs"] = serde_json::json!([{ "upgrade_type": kind }]);
+                let host = &mut manager["route_config"]["virtual_hosts"][0];
+                let route = &mut host["routes"][0];
+                if kind == "CONNECT" {
+                    route["match"] = serde_json::json!({ "connect_matcher": {} });
+                }
+            });
+        let envoy = Envoy::with(bootstrap).start();
+        let mut stream = TcpStream::connect(envoy.proxy()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"password=def") {
+            let mut byte = [0];
+            let read = stream.read_exact(&mut byte);
+            assert!(read.is_ok(), "{kind}: {}", seen.escape_ascii());
+            seen.extend(byte);
+        }
+        assert!(seen.ends_with(b"\r\n\r\nSECRET=abc password=def"), "{kind}: {}", seen.escape_ascii());
+    }
 }
