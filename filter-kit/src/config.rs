@@ -13,7 +13,7 @@
 //!     let fields = root.object(&["version", "name", "times"])?;
 //!     fields.version(1);
 //!     let name = fields.required("name").and_then(|node| node.text());
-//!     let times = fields.optional("times").map_or(Some(1), |node| node.integer(1..=9));
+//!     let times = fields.or("times", 1, |node| node.integer(1..=9));
 //!     Some(Greeting { name: name?.to_owned(), times: times? })
 //! }
 //!

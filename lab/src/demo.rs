@@ -3,7 +3,7 @@
 mod script;
 
 use anyhow::{Context, Result};
-use meshloom_lab::{Bootstrap, Envoy, filters, root};
+use meshloom_lab::{Bootstrap, Envoy, filters, metric, root};
 use serde_json::Value;
 
 use crate::stack::Stack;
@@ -72,7 +72,7 @@ fn observability(script: &mut Script<'_>, stack: &Stack) -> Result<()> {
     for counter in
         ["wasm_blocklist_denied_total", "wasm_redaction_matches_total", "wasm_enrich_call_ok_total"]
     {
-        script.check(&format!("{counter} counted"), value(&stats, counter).is_some_and(|value| value > 0));
+        script.check(&format!("{counter} counted"), metric(&stats, counter).is_some_and(|value| value > 0));
     }
 
     script.say("A wrong configuration, in an Envoy of its own:");
@@ -148,22 +148,22 @@ fn istio(script: &mut Script<'_>) -> Result<()> {
 fn timing(script: &mut Script<'_>, stack: &Stack) {
     script.lab("Lab 6: HTTP timing");
     let before =
-        value(&stack.admin("/stats/prometheus?filter=wasm_http_"), "wasm_http_inbound_responses_total_5xx")
+        metric(&stack.admin("/stats/prometheus?filter=wasm_http_"), "wasm_http_inbound_responses_total_5xx")
             .unwrap_or(0);
     script.send("GET", "/status/503", &[]);
     let stats = script.stats("wasm_http_inbound_responses_total_.*");
     script.check(
         "a 503 was counted once in its class",
-        value(&stats, "wasm_http_inbound_responses_total_5xx") == Some(before + 1),
+        metric(&stats, "wasm_http_inbound_responses_total_5xx") == Some(before + 1),
     );
     script.check(
         "the others were counted in theirs",
-        value(&stats, "wasm_http_inbound_responses_total_2xx").is_some_and(|value| value > 0),
+        metric(&stats, "wasm_http_inbound_responses_total_2xx").is_some_and(|value| value > 0),
     );
     // Envoy shows a histogram only after it has flushed its statistics, every five seconds.
     let begun = std::time::Instant::now();
     let counted =
-        |stats: &str| value(stats, "wasm_http_inbound_duration_ms_count").is_some_and(|value| value > 0);
+        |stats: &str| metric(stats, "wasm_http_inbound_duration_ms_count").is_some_and(|value| value > 0);
     let mut stats = stack.admin("/stats/prometheus?filter=wasm_http_inbound_duration_ms");
     while !counted(&stats) && begun.elapsed().as_secs() < 12 {
         std::thread::sleep(std::time::Duration::from_millis(200));
@@ -173,12 +173,4 @@ fn timing(script: &mut Script<'_>, stack: &Stack) {
         script.show(line);
     }
     script.check("durations are in a histogram", counted(&stats));
-}
-
-/// The value of a metric without labels in Prometheus' text form.
-fn value(stats: &str, name: &str) -> Option<u64> {
-    stats.lines().find_map(|line| {
-        let rest = line.strip_prefix(name)?;
-        rest.strip_prefix("{}").unwrap_or(rest).strip_prefix(' ')?.parse().ok()
-    })
 }

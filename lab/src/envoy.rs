@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::bootstrap::Bootstrap;
 use crate::client::{Request, Session};
 use crate::process::Running;
+use crate::prometheus::metric;
 use crate::repository::{root, tool};
 
 /// How long Envoy may take to be ready: it compiles every module once per worker.
@@ -128,15 +129,7 @@ impl Envoy {
     /// When several series have the name.
     #[track_caller]
     pub fn stat(&self, name: &str) -> u64 {
-        let text = self.prometheus();
-        let mut values = text.lines().filter_map(|line| {
-            let rest = line.strip_prefix(name)?;
-            let value = rest.strip_prefix("{}").unwrap_or(rest).strip_prefix(' ')?;
-            Some(value.parse().unwrap_or_else(|_| panic!("{line}: no whole number")))
-        });
-        let value = values.next().unwrap_or(0);
-        assert!(values.next().is_none(), "{name} stands more than once:\n{text}");
-        value
+        metric(&self.prometheus(), name).unwrap_or(0)
     }
 
     /// Waits until a counter, a gauge or a histogram's count has that value.

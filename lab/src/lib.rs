@@ -25,6 +25,7 @@ mod client;
 mod envoy;
 mod httpbin;
 mod process;
+mod prometheus;
 mod repository;
 mod upstream;
 
@@ -32,7 +33,8 @@ pub use bootstrap::Bootstrap;
 pub use client::{Request, Response, Session};
 pub use envoy::{Envoy, Refused, Starting};
 pub use httpbin::Httpbin;
-pub use process::{Running, is_running, stop_gracefully};
+pub use process::{Running, is_running, started, stop_gracefully};
+pub use prometheus::metric;
 pub use repository::{filters, root, tool};
 pub use upstream::{Reply, Seen, Upstream};
 

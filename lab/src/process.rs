@@ -59,11 +59,21 @@ pub fn is_running(id: u32) -> bool {
     pid(id).is_some_and(|pid| test_kill_process(pid).is_ok()) && !has_ended(id)
 }
 
+/// When the process started, in the kernel's ticks since boot: with its id, what no later process has.
+pub fn started(id: u32) -> Option<u64> {
+    stat(id)?.split_whitespace().nth(19)?.parse().ok()
+}
+
 /// Whether it only waits for its parent to notice that it ended: a signal still finds such a process.
 fn has_ended(id: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    // The name is in parentheses and may hold anything; the state follows it (proc(5)).
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+    stat(id).is_some_and(|fields| fields.starts_with(['Z', 'X']))
+}
+
+/// What the kernel says of a process, from its state on. Its name goes before that, in parentheses, and may hold
+/// anything (proc(5)).
+fn stat(id: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(") ").map(|(_, fields)| fields.to_owned())
 }
 
 /// Ends a process that is no child of this one, and waits until it is gone.

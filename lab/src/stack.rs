@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use meshloom_lab::{Bootstrap, Envoy, Httpbin, Request, Running, is_running, root, stop_gracefully};
+use meshloom_lab::{Bootstrap, Envoy, Httpbin, Request, Running, is_running, root, started, stop_gracefully};
 use serde_json::{Value, json};
 
 /// How long Envoy may take to be ready.
@@ -53,12 +53,6 @@ impl Process {
     fn runs(&self) -> bool {
         is_running(self.id) && started(self.id) == Some(self.started)
     }
-}
-
-fn started(id: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name is in parentheses and may hold anything; the start is the 20th field after it (proc(5)).
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 /// Where logs and the record of what runs are kept: `MESHLOOM_RUN`, or `.run/`.

@@ -92,6 +92,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Reads a string that `parse` makes something of; its error completes "expected ...".
+    pub fn parsed<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<T> {
+        match parse(self.text()?) {
+            Ok(parsed) => Some(parsed),
+            Err(expected) => self.expected(expected),
+        }
+    }
+
     /// Reads `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         match self.json {
@@ -222,6 +230,11 @@ impl<'a> Fields<'a> {
         let (_, json) = self.members.iter().find(|(member, _)| member == name)?;
         let node = Node { json, step: Step::Member(&self.node, name), problems: self.node.problems };
         (*json != Json::Null).then_some(node)
+    }
+
+    /// What `read` makes of the member `name`, or `default` if that was not given.
+    pub fn or<T>(&'a self, name: &'a str, default: T, read: impl FnOnce(Node<'a>) -> Option<T>) -> Option<T> {
+        self.optional(name).map_or(Some(default), read)
     }
 
     /// Reads the member `version`, which every configuration has.

@@ -34,9 +34,8 @@ impl Requirement {
         config::read(bytes, |root| {
             let fields = root.object(&["version", "header"])?;
             fields.version(1);
-            let node = fields.required("header")?;
-            let header = filter_kit::header::settable_name(node.text()?);
-            header.map_or_else(|expected| node.expected(expected), |header| Some(Self { header }))
+            let header = fields.required("header")?.parsed(filter_kit::header::settable_name)?;
+            Some(Self { header })
         })
     }
 

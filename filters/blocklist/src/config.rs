@@ -59,7 +59,7 @@ impl Blocklist {
             let fields = root.object(&["version", "lists", "reply"])?;
             fields.version(1);
             let lists = fields.required("lists").and_then(lists);
-            let reply = fields.optional("reply").map_or_else(|| Some(Reply::default()), reply);
+            let reply = fields.or("reply", Reply::default(), reply);
             Some(Self { lists: lists?, reply: reply? })
         })
     }
@@ -91,22 +91,21 @@ fn list(node: Node<'_>) -> Option<List> {
 }
 
 fn entry(node: Node<'_>) -> Option<Entry> {
-    Entry::parse(node.text()?).map_or_else(|expected| node.expected(expected), Some)
+    node.parsed(Entry::parse)
 }
 
 fn reply(node: Node<'_>) -> Option<Reply> {
     let default = Reply::default();
     let fields = node.object(&["status", "content_type", "body"])?;
-    let status =
-        fields.optional("status").map_or(Some(u64::from(default.status)), |node| node.integer(400..=599));
-    let content_type = fields.optional("content_type").map_or(Some(default.content_type), |node| {
+    let status = fields.or("status", u64::from(default.status), |node| node.integer(400..=599));
+    let content_type = fields.or("content_type", default.content_type, |node| {
         let text = node.text()?;
         if text.is_empty() || !filter_kit::header::is_value(text.as_bytes()) {
             return node.expected("a media type such as \"text/plain\"");
         }
         Some(text.to_owned())
     });
-    let body = fields.optional("body").map_or(Some(default.body), |node| {
+    let body = fields.or("body", default.body, |node| {
         let text = node.text()?;
         if text.len() > MAX_BODY {
             return node.expected(format_args!("at most {MAX_BODY} bytes"));

@@ -23,9 +23,9 @@ pub use names::Names;
 
 /// Why a request is answered here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denial<'a> {
-    /// The host is on this list.
-    Listed(&'a List),
+pub enum Denial {
+    /// The host is on the list at this place.
+    Listed(usize),
     /// There is no host, or none that could be compared.
     Malformed,
 }
@@ -36,9 +36,9 @@ impl Blocklist {
     /// # Errors
     ///
     /// The reason to answer in place of the upstream.
-    pub fn admit(&self, authority: Option<&[u8]>) -> Result<(), Denial<'_>> {
+    pub fn admit(&self, authority: Option<&[u8]>) -> Result<(), Denial> {
         let host = authority.and_then(Host::parse).ok_or(Denial::Malformed)?;
-        match self.lists.iter().find(|list| list.names.covers(&host)) {
+        match self.lists.iter().position(|list| list.names.covers(&host)) {
             Some(list) => Err(Denial::Listed(list)),
             None => Ok(()),
         }
@@ -56,7 +56,7 @@ mod tests {
             {"name": "all", "entries": [".example.com"]}]}"#;
         let blocklist = Blocklist::from_json(json).unwrap();
         blocklist.admit(Some(authority)).map_err(|denial| match denial {
-            Denial::Listed(list) => list.name.clone(),
+            Denial::Listed(list) => blocklist.lists[list].name.clone(),
             Denial::Malformed => "malformed".to_owned(),
         })
     }

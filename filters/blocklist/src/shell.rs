@@ -52,13 +52,12 @@ impl HttpContext for Stream {
 }
 
 impl Stream {
-    fn answer(&self, denial: Denial<'_>) -> Action {
+    fn answer(&self, denial: Denial) -> Action {
         // Counted and not logged: clients would write the log.
         match denial {
             Denial::Listed(list) => {
                 self.ready.denied.increment();
-                let lists = self.ready.blocklist.lists.iter().zip(&self.ready.denied_by);
-                if let Some((_, counter)) = lists.into_iter().find(|(other, _)| std::ptr::eq(*other, list)) {
+                if let Some(counter) = self.ready.denied_by.get(list) {
                     counter.increment();
                 }
                 let reply = &self.ready.blocklist.reply;

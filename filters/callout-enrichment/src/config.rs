@@ -66,14 +66,12 @@ fn call(node: Node<'_>) -> Option<Call> {
     let authority = text(&fields, "authority", "a host, such as \"metadata.internal\"", |text| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
     });
-    let method = fields
-        .optional("method")
-        .map_or(Some("GET"), |node| node.one_of(&[("GET", "GET"), ("HEAD", "HEAD")]));
+    let method = fields.or("method", "GET", |node| node.one_of(&[("GET", "GET"), ("HEAD", "HEAD")]));
     let path = text(&fields, "path", "a path that begins with \"/\" and has no spaces", |text| {
         text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic())
     });
-    let timeout = fields.optional("timeout").map_or(Some(200), |node| node.milliseconds(1..=5000));
-    let max = fields.optional("max_response_bytes").map_or(Some(64 << 10), |node| node.bytes(1..=1 << 20));
+    let timeout = fields.or("timeout", 200, |node| node.milliseconds(1..=5000));
+    let max = fields.or("max_response_bytes", 64 << 10, |node| node.bytes(1..=1 << 20));
     Some(Call {
         cluster: cluster?,
         authority: authority?,
@@ -107,17 +105,12 @@ fn mapping(node: Node<'_>) -> Option<Mapping> {
         From::Header => &["from", "to", "name"],
         From::JsonPointer => &["from", "to", "path"],
     })?;
-    let to = fields.required("to").and_then(|node| {
-        header::settable_name(node.text()?).map_or_else(|expected| node.expected(expected), Some)
-    });
+    let to = fields.required("to").and_then(|node| node.parsed(header::settable_name));
     let source = match from {
-        From::Literal => fields.required("value").and_then(|node| {
-            let value = header::settable_value(node.text()?);
-            value.map_or_else(
-                |expected| node.expected(expected),
-                |value| Some(Source::Literal(value.to_vec())),
-            )
-        }),
+        From::Literal => {
+            let value = fields.required("value").and_then(|node| node.parsed(header::settable_value));
+            value.map(|value| Source::Literal(value.to_vec()))
+        }
         From::Status => Some(Source::Status),
         From::Header => {
             let name = text(&fields, "name", "a header name", |text| {

@@ -38,8 +38,8 @@ impl Mutations {
 
 fn rule(node: Node<'_>) -> Option<Mutations> {
     let fields = node.object(&["request", "response"])?;
-    let request = operations(fields.optional("request"));
-    let response = operations(fields.optional("response"));
+    let request = fields.or("request", Vec::new(), operations);
+    let response = fields.or("response", Vec::new(), operations);
     let rule = Mutations { request: request?, response: response? };
     if rule == Mutations::default() {
         return node.problem("changes nothing, expected an operation in `request` or `response`");
@@ -47,8 +47,8 @@ fn rule(node: Node<'_>) -> Option<Mutations> {
     Some(rule)
 }
 
-fn operations(node: Option<Node<'_>>) -> Option<Vec<Operation>> {
-    node.map_or(Some(Vec::new()), |node| node.list_of(operation))
+fn operations(node: Node<'_>) -> Option<Vec<Operation>> {
+    node.list_of(operation)
 }
 
 fn operation(node: Node<'_>) -> Option<Operation> {
@@ -87,13 +87,11 @@ fn operation(node: Node<'_>) -> Option<Operation> {
 }
 
 fn value(fields: &Fields<'_>) -> Option<HeaderValue> {
-    let node = fields.required("value")?;
-    HeaderValue::parse(node.text()?).map_or_else(|expected| node.expected(expected), Some)
+    fields.required("value")?.parsed(HeaderValue::parse)
 }
 
 fn name(fields: &Fields<'_>, field: &'static str) -> Option<HeaderName> {
-    let node = fields.required(field)?;
-    HeaderName::parse(node.text()?).map_or_else(|expected| node.expected(expected), Some)
+    fields.required(field)?.parsed(HeaderName::parse)
 }
 
 #[cfg(test)]

@@ -42,14 +42,13 @@ impl Timing {
             let fields = root.object(&["version", "direction", "default_direction", "log"])?;
             fields.version(1);
             let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
-            let direction = fields.optional("direction").map_or(Some(None), |node| {
+            let direction = fields.or("direction", None, |node| {
                 let [inbound, outbound] = directions.map(|(word, direction)| (word, Some(direction)));
                 node.one_of(&[("auto", None), inbound, outbound])
             });
-            let default_direction = fields
-                .optional("default_direction")
-                .map_or(Some(Direction::Inbound), |node| node.one_of(&directions));
-            let log = fields.optional("log").map_or(Some(None), log);
+            let default_direction =
+                fields.or("default_direction", Direction::Inbound, |node| node.one_of(&directions));
+            let log = fields.or("log", None, log);
             Some(Self { direction: direction?, default_direction: default_direction?, log: log? })
         })
     }
@@ -58,7 +57,7 @@ impl Timing {
 fn log(node: Node<'_>) -> Option<Option<LogLine>> {
     let fields = node.object(&["enabled", "max_path"])?;
     let enabled = fields.required("enabled").and_then(|node| node.boolean());
-    let max_path = fields.optional("max_path").map_or(Some(128), |node| node.integer(1..=4096));
+    let max_path = fields.or("max_path", 128, |node| node.integer(1..=4096));
     let max_path = usize::try_from(max_path?).ok()?;
     Some(enabled?.then_some(LogLine { max_path }))
 }

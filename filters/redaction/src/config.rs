@@ -39,9 +39,9 @@ impl Redaction {
             let fields = root.object(&["version", "detectors", "encoding"])?;
             fields.version(1);
             let detectors = fields.required("detectors").and_then(|node| node.some_of(detector));
-            let request_identity = fields.optional("encoding").map_or(Some(true), |node| {
+            let request_identity = fields.or("encoding", true, |node| {
                 let fields = node.object(&["request_identity"])?;
-                fields.optional("request_identity").map_or(Some(true), |node| node.boolean())
+                fields.or("request_identity", true, |node| node.boolean())
             });
             Some(Self { detectors: detectors?, request_identity: request_identity? })
         })
@@ -53,7 +53,7 @@ fn detector(node: Node<'_>) -> Option<Detector> {
     let name = fields.required("name").and_then(|node| node.text());
     let kind = fields.required("kind").and_then(|node| node.one_of(&[("assignment", ())]));
     let keys = fields.required("keys").and_then(|node| node.some_of(key));
-    let replacement = fields.optional("action").map_or_else(|| Some("[REDACTED]".to_owned()), action);
+    let replacement = fields.or("action", "[REDACTED]".to_owned(), action);
     kind?;
     Some(Detector { name: name?.to_owned(), keys: keys?, replacement: replacement? })
 }
