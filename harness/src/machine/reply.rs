@@ -1,0 +1,176 @@
+//! Replies that do not come from the upstream (Envoy's `sendLocalReply`).
+
+use super::Machine;
+use super::chain::{Data, Start, runs};
+use crate::buffer::Buffer;
+use crate::guest::Reply;
+use crate::header::HeaderMap;
+use crate::stream::{Direction, End, Source};
+
+impl Machine {
+    /// Answers the stream, whoever asks for it.
+    pub(crate) fn local_reply(&mut self, stream: usize, reply: Reply) {
+        let http = self.http(stream);
+        if http.is_over() {
+            return;
+        }
+        let decoding = runs(http.calling, Direction::Request);
+        if decoding {
+            http.request.aborted = true;
+        } else if runs(http.calling, Direction::Response) {
+            http.response.aborted = true;
+        }
+        http.details = Some(reply.details.clone());
+        let status = reply.status;
+        if http.response.headers.is_none() {
+            self.world().transcript.proxy(|| format!("a local reply: {status}"));
+            if decoding {
+                // Not within a filter's callback, and the first one counts.
+                self.http(stream).prepared.get_or_insert(reply);
+            } else {
+                self.reply_through_filters(stream, &reply);
+            }
+        } else if !self.http(stream).sent {
+            self.world().transcript.proxy(|| format!("a local reply, past the filters: {status}"));
+            self.reply_directly(stream, &reply);
+        } else {
+            // Headers are out already: nothing else can be done.
+            self.reset(stream);
+        }
+    }
+
+    /// `executeLocalReplyIfPrepared`
+    pub(super) fn send_prepared(&mut self, stream: usize) {
+        if let Some(reply) = self.http(stream).prepared.take() {
+            self.reply_through_filters(stream, &reply);
+        }
+    }
+
+    fn reply_through_filters(&mut self, stream: usize, reply: &Reply) {
+        let http = self.http(stream);
+        let (headers, body) = written(reply, http.grpc, http.head);
+        let end = body.is_empty();
+        http.source = Source::Local;
+        http.response.headers = Some(headers);
+        http.response.ended = true;
+        self.headers(stream, Direction::Response, Start::First, end);
+        if !end {
+            let data = Data::New(Buffer::from(bytes::Bytes::from(body)));
+            self.data(stream, Direction::Response, Start::First, data, true);
+        }
+    }
+
+    /// `sendDirectLocalReply`
+    fn reply_directly(&mut self, stream: usize, reply: &Reply) {
+        let http = self.http(stream);
+        let (headers, body) = written(reply, http.grpc, http.head);
+        http.source = Source::Local;
+        http.sent = true;
+        http.response.headers = Some(headers.clone());
+        http.response.trailers = None;
+        http.response.aborted = true;
+        http.response.complete = true;
+        http.downstream.headers = Some(headers);
+        http.downstream.chunks = if body.is_empty() { Vec::new() } else { vec![body.into()] };
+        http.downstream.end = true;
+        self.end_stream(stream, End::Complete);
+    }
+
+    /// A filter took away what a request cannot be without (the router's `checkRequiredRequestHeaders`).
+    pub(super) fn refuse_request(&mut self, stream: usize, missing: &str) {
+        let body = format!("missing required header: {missing}").into_bytes();
+        let details = format!("filter_removed_required_request_headers{{{}}}", "missing_required_header:_")
+            .replace("missing_required_header:_", &format!("missing_required_header:_{missing}"));
+        self.local_reply(stream, Reply { status: 503, details, body, ..Reply::default() });
+    }
+
+    /// The same for a response (`checkRequiredResponseHeaders`).
+    pub(super) fn refuse_response(&mut self, stream: usize) {
+        let body = b"missing required header: :status".to_vec();
+        let details = "filter_removed_required_response_headers".to_owned();
+        self.local_reply(stream, Reply { status: 502, details, body, ..Reply::default() });
+    }
+
+    /// A filter held back more than may be held back.
+    pub(super) fn too_large(&mut self, stream: usize, direction: Direction) {
+        let (status, body, details) = match direction {
+            Direction::Request => (413, "Payload Too Large", "request_payload_too_large"),
+            Direction::Response => (500, "Internal Server Error", "response_payload_too_large"),
+        };
+        let reply =
+            Reply { status, details: details.to_owned(), body: body.as_bytes().to_vec(), ..Reply::default() };
+        self.local_reply(stream, reply);
+    }
+
+    /// The upstream is lost before or after its headers have come.
+    pub(crate) fn upstream_fails(&mut self, stream: usize, reason: &str, details: &str) {
+        let http = self.http(stream);
+        if http.is_over() {
+            return;
+        }
+        http.upstream_reset = true;
+        if http.response.headers.is_some() {
+            http.details = Some(details.to_owned());
+            self.reset(stream);
+        } else {
+            let body =
+                format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
+            let details = details.to_owned();
+            self.local_reply(
+                stream,
+                Reply { status: 503, details, body: body.into_bytes(), ..Reply::default() },
+            );
+        }
+        self.pump();
+    }
+}
+
+/// Headers and body of a local reply (`Utility::prepareLocalReply`).
+fn written(reply: &Reply, grpc: bool, head: bool) -> (HeaderMap, Vec<u8>) {
+    let mut headers = HeaderMap::from([(":status", reply.status.to_string())]);
+    headers.extend(reply.headers.iter());
+    if grpc {
+        headers.replace(":status", "200");
+        headers.replace("content-type", "application/grpc");
+        let status = reply.grpc_status.unwrap_or_else(|| grpc_status(reply.status));
+        headers.replace("grpc-status", status.to_string());
+        if !reply.body.is_empty() && !head {
+            headers.replace("grpc-message", percent_encoded(&reply.body));
+        }
+        return (headers, Vec::new());
+    }
+    if reply.body.is_empty() {
+        headers.remove("content-length");
+        headers.remove("content-type");
+    } else {
+        headers.replace("content-length", reply.body.len().to_string());
+        if headers.get("content-type").is_none() {
+            headers.add("content-type", "text/plain");
+        }
+    }
+    (headers, if head { Vec::new() } else { reply.body.clone() })
+}
+
+/// The gRPC status for an HTTP one (`Grpc::Utility::httpToGrpcStatus`).
+pub(super) fn grpc_status(http: u32) -> u32 {
+    match http {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
+}
+
+/// As in `grpc-message`: printable ASCII but `%` as it is.
+fn percent_encoded(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .map(|byte| match byte {
+            b'%' => "%25".to_owned(),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! What can be read of a module without running it.
+
+use wasmparser::{ExternalKind, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
+
+use crate::abi::AbiVersion;
+
+/// What stands in a module.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// The ABI versions whose marker is exported; a good module has one.
+    pub abi_versions: Vec<AbiVersion>,
+    /// What it needs.
+    pub imports: Vec<Import>,
+    /// What it offers.
+    pub exports: Vec<Export>,
+    /// Its linear memory, if it has one.
+    pub memory: Option<Memory>,
+    /// Its size in bytes.
+    pub size: usize,
+}
+
+/// One import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The namespace, such as `env` or `wasi_snapshot_preview1`.
+    pub module: String,
+    /// The name in it.
+    pub name: String,
+    /// Its type as WebAssembly writes it, such as `(i32 i64) -> i32`; what is no function is named by its kind.
+    pub signature: String,
+}
+
+/// One export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its name.
+    pub name: String,
+    /// Its type; what is no function is named by its kind.
+    pub signature: String,
+}
+
+/// The limits of a linear memory, in pages of 64 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// How much it begins with.
+    pub minimum: u64,
+    /// How much it may grow to, if the module says.
+    pub maximum: Option<u64>,
+}
+
+impl Description {
+    /// Validates the bytes and reads them.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, and at which offset.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, String> {
+        Validator::new_with_features(WasmFeatures::default())
+            .validate_all(bytes)
+            .map_err(|error| error.to_string())?;
+        let mut description = Self { size: bytes.len(), ..Self::default() };
+        let mut types: Vec<String> = Vec::new();
+        let mut functions: Vec<u32> = Vec::new();
+        for payload in Parser::new(0).parse_all(bytes) {
+            description.add(payload, &mut types, &mut functions).map_err(|error| error.to_string())?;
+        }
+        description.abi_versions = AbiVersion::ALL
+            .into_iter()
+            .filter(|version| description.export(version.marker()).is_some())
+            .collect();
+        Ok(description)
+    }
+
+    /// The export of that name.
+    #[must_use]
+    pub fn export(&self, name: &str) -> Option<&Export> {
+        self.exports.iter().find(|export| export.name == name)
+    }
+
+    fn add(
+        &mut self,
+        payload: wasmparser::Result<Payload<'_>>,
+        types: &mut Vec<String>,
+        functions: &mut Vec<u32>,
+    ) -> wasmparser::Result<()> {
+        let signature = |types: &[String], index: u32| {
+            usize::try_from(index).ok().and_then(|index| types.get(index)).cloned().unwrap_or_default()
+        };
+        match payload? {
+            Payload::TypeSection(section) => {
+                for group in section {
+                    for kind in group?.into_types() {
+                        types.push(match &kind.composite_type.inner {
+                            wasmparser::CompositeInnerType::Func(function) => {
+                                written(function.params(), function.results())
+                            }
+                            _ => "not a function".to_owned(),
+                        });
+                    }
+                }
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import?;
+                    let kind = match import.ty {
+                        TypeRef::Func(index) | TypeRef::FuncExact(index) => {
+                            functions.push(index);
+                            signature(types, index)
+                        }
+                        TypeRef::Memory(memory) => {
+                            self.memory = Some(limits(&memory));
+                            "memory".to_owned()
+                        }
+                        TypeRef::Table(_) => "table".to_owned(),
+                        TypeRef::Global(_) => "global".to_owned(),
+                        TypeRef::Tag(_) => "tag".to_owned(),
+                    };
+                    self.imports.push(Import {
+                        module: import.module.to_owned(),
+                        name: import.name.to_owned(),
+                        signature: kind,
+                    });
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for function in section {
+                    functions.push(function?);
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    self.memory = Some(limits(&memory?));
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export?;
+                    let kind = match export.kind {
+                        ExternalKind::Func | ExternalKind::FuncExact => {
+                            let index = usize::try_from(export.index).ok();
+                            let index = index.and_then(|index| functions.get(index)).copied();
+                            index.map(|index| signature(types, index)).unwrap_or_default()
+                        }
+                        ExternalKind::Table => "table".to_owned(),
+                        ExternalKind::Memory => "memory".to_owned(),
+                        ExternalKind::Global => "global".to_owned(),
+                        ExternalKind::Tag => "tag".to_owned(),
+                    };
+                    self.exports.push(Export { name: export.name.to_owned(), signature: kind });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn limits(memory: &wasmparser::MemoryType) -> Memory {
+    Memory { minimum: memory.initial, maximum: memory.maximum }
+}
+
+/// A function's type as it is printed: `(i32 i64) -> i32`.
+pub(crate) fn written(parameters: &[ValType], results: &[ValType]) -> String {
+    let list = |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    match results {
+        [] => format!("({})", list(parameters)),
+        results => format!("({}) -> {}", list(parameters), list(results)),
+    }
+}
