@@ -4,12 +4,9 @@
 //! |------------|-------------------------------------------------------------------------------|
 //! | [`config`] | reads JSON configuration and refuses it whole, naming every problem it has    |
 //! | [`header`] | says whether bytes may be a header's name or value                            |
-//! | `shell`    | the root context and the metrics of a running filter (compiled for wasm only) |
 //!
 //! A filter may use any part without the others. A thing enters the kit when a third filter needs it.
 #![warn(missing_docs)]
 
 pub mod config;
 pub mod header;
-#[cfg(target_family = "wasm")]
-pub mod shell;

@@ -2,7 +2,8 @@
 //!
 //! The SDK exports all of them from every module, and Envoy calls each one that it finds exported: every body
 //! chunk, every trailer, every log, although the answer is always "nothing to do". So a module keeps only those
-//! that its source implements.
+//! that its source implements: as a method of the SDK's traits, or without the SDK as a function that is exported
+//! by the callback's own name.
 
 mod source;
 
@@ -54,7 +55,7 @@ const METHODS: &[(&str, &str, &[&str])] = &[
 const ANSWERED: &[(&str, &[&str])] =
     &[("dispatch_http_call", HTTP_CALL), ("dispatch_grpc_call", GRPC), ("open_grpc_stream", GRPC)];
 
-/// In every module: the SDK makes a context in the first and frees it in the second.
+/// In every module of the SDK: it makes a context in the first and frees it in the second.
 const LIFE: [&str; 2] = ["proxy_on_context_create", "proxy_on_delete"];
 
 /// A set of callbacks by the names they are exported under.
@@ -62,7 +63,13 @@ const LIFE: [&str; 2] = ["proxy_on_context_create", "proxy_on_delete"];
 pub struct Callbacks(BTreeSet<&'static str>);
 
 impl Callbacks {
-    /// What no module can do without.
+    /// None: a module may speak the ABI itself.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    /// What no module of the SDK can do without.
     #[must_use]
     pub fn least() -> Self {
         Self(LIFE.into())
@@ -115,6 +122,11 @@ fn exports_of(name_of_trait: &str, method: &str) -> Option<&'static [&'static st
         .iter()
         .find(|(owner, name, _)| *owner == name_of_trait && *name == method)
         .map(|(_, _, exports)| *exports)
+}
+
+/// The callback of that name; `None` for one that the host does not call, as far as is known here.
+fn named(export: &str) -> Option<&'static str> {
+    Callbacks::all().0.into_iter().find(|name| *name == export)
 }
 
 fn is_sdk_trait(name: &str) -> bool {

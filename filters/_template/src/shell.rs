@@ -10,7 +10,7 @@ use crate::{Denial, Requirement};
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        filter_kit::shell::root(Requirement::from_json, |requirement| Box::new(Stream { requirement }))
+        filter_shell::root(Requirement::from_json, |requirement| Box::new(Stream { requirement }))
     });
 }}
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use filter_kit::shell::metric::{self, Counter};
+use filter_shell::metric::{self, Counter};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel, Status};
 
@@ -13,7 +13,7 @@ use crate::{Answer, Enrichment, Failure};
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        filter_kit::shell::root(Ready::new, |ready| Box::new(Stream { ready, pending: None }))
+        filter_shell::root(Ready::new, |ready| Box::new(Stream { ready, pending: None }))
     });
 }}
 

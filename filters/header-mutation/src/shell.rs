@@ -11,7 +11,7 @@ use crate::{Headers, Mutations};
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        filter_kit::shell::root(Mutations::from_json, |mutations| Box::new(Stream { mutations }))
+        filter_shell::root(Mutations::from_json, |mutations| Box::new(Stream { mutations }))
     });
 }}
 

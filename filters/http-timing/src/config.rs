@@ -62,6 +62,43 @@ fn log(node: Node<'_>) -> Option<Option<LogLine>> {
     Some(enabled?.then_some(LogLine { max_path }))
 }
 
+/// The configurations of the plugins in a VM, numbered in the order they came. Each is there once, so there are
+/// more only when an operator writes another.
+#[derive(Debug, Default)]
+pub struct Configurations(Vec<Timing>);
+
+impl Configurations {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The number of `timing`, or the one it would have.
+    pub fn number_of(&self, timing: &Timing) -> usize {
+        self.0.iter().position(|other| other == timing).unwrap_or(self.0.len())
+    }
+
+    /// Adds `timing` unless it is there.
+    pub fn add(&mut self, timing: Timing) {
+        if self.number_of(&timing) == self.0.len() {
+            self.0.push(timing);
+        }
+    }
+
+    /// The configuration that has this number.
+    pub fn get(&self, number: usize) -> Option<&Timing> {
+        self.0.get(number)
+    }
+
+    /// The configuration of every plugin, if they have but one.
+    pub fn only(&self) -> Option<&Timing> {
+        match self.0.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +127,20 @@ mod tests {
             paths,
             ["labels", "version", "default_direction", "log.enable", "log.enabled", "log.max_path"]
         );
+    }
+
+    #[test]
+    fn each_configuration_of_a_vm_has_one_number() {
+        let [first, second] = [Direction::Inbound, Direction::Outbound]
+            .map(|direction| Timing { direction: Some(direction), ..Timing::default() });
+        let mut configurations = Configurations::new();
+        assert_eq!(configurations.only(), None);
+        for (timing, number) in [(&first, 0), (&first, 0), (&second, 1), (&first, 0), (&second, 1)] {
+            assert_eq!(configurations.number_of(timing), number);
+            configurations.add(timing.clone());
+            assert_eq!(configurations.get(number), Some(timing));
+            assert_eq!(configurations.only().is_some(), configurations.get(1).is_none());
+        }
+        assert_eq!(configurations.get(2), None);
     }
 }

@@ -14,7 +14,7 @@ mod line;
 #[cfg(target_family = "wasm")]
 mod shell;
 
-pub use config::{LogLine, Timing};
+pub use config::{Configurations, LogLine, Timing};
 pub use line::Line;
 
 /// Which way traffic goes at the listener that a request came by.

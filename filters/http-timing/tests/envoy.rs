@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use meshloom_lab::{Bootstrap, Envoy, Reply, Request, Upstream};
+use serde_json::Value;
 
 /// Answers with the status in the path, after the milliseconds in it: `/200/50`.
 fn upstream() -> Upstream {
@@ -54,20 +55,20 @@ fn a_direction_that_is_given_is_not_asked_for() {
     assert_eq!(envoy.stat("wasm_http_inbound_responses_total_2xx"), 0);
 }
 
-#[test]
-fn two_listeners_of_one_plugin_keep_their_directions_apart() {
-    let upstream = upstream();
-    let bootstrap = directed(&upstream, "INBOUND").edit(|tree| {
-        let mut outbound = tree["static_resources"]["listeners"][0].clone();
-        outbound["name"] = "outbound".into();
-        outbound["traffic_direction"] = "OUTBOUND".into();
-        tree["static_resources"]["listeners"].as_array_mut().unwrap().push(outbound);
-    });
-    // One worker, one VM: the plugins differ in nothing but the listener they stand in.
-    let envoy = Envoy::with(bootstrap).start();
-    let statuses = envoy.admin_get("/listeners?format=json");
-    let statuses: serde_json::Value = serde_json::from_str(&statuses).unwrap();
-    for (listener, times) in [("http", 2), ("outbound", 3)] {
+/// The bootstrap with a second listener like the first, but for what `edit` changes. One worker, one VM.
+fn with_second_listener(bootstrap: Bootstrap, edit: impl FnOnce(&mut Value)) -> Bootstrap {
+    bootstrap.edit(|tree| {
+        let mut second = tree["static_resources"]["listeners"][0].clone();
+        second["name"] = "second".into();
+        edit(&mut second);
+        tree["static_resources"]["listeners"].as_array_mut().unwrap().push(second);
+    })
+}
+
+/// Sends as many requests to each of the two listeners.
+fn send(envoy: &Envoy, times: [(&str, usize); 2]) {
+    let statuses: Value = serde_json::from_str(&envoy.admin_get("/listeners?format=json")).unwrap();
+    for (listener, times) in times {
         let statuses = statuses["listener_statuses"].as_array().unwrap();
         let found = statuses.iter().find(|status| status["name"] == listener).unwrap();
         let port = found["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
@@ -76,8 +77,38 @@ fn two_listeners_of_one_plugin_keep_their_directions_apart() {
             assert_eq!(Request::new(address, "GET", "/200").send().status, 200);
         }
     }
+}
+
+#[test]
+fn two_listeners_of_one_plugin_keep_their_directions_apart() {
+    let upstream = upstream();
+    // The plugins differ in nothing but the listener they stand in.
+    let bootstrap = with_second_listener(directed(&upstream, "INBOUND"), |listener| {
+        listener["traffic_direction"] = "OUTBOUND".into();
+    });
+    let envoy = Envoy::with(bootstrap).start();
+    send(&envoy, [("http", 2), ("second", 3)]);
     envoy.wait_for_stat("wasm_http_inbound_responses_total_2xx", 2);
     envoy.wait_for_stat("wasm_http_outbound_responses_total_2xx", 3);
+}
+
+#[test]
+fn two_plugins_in_one_vm_keep_their_configurations_apart() {
+    let upstream = upstream();
+    let configuration = |listener: &mut Value| {
+        let filter = "/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+        let value = listener.pointer_mut(&format!("{filter}/configuration/value")).unwrap();
+        *value = r#"{"version": 1, "direction": "outbound", "log": {"enabled": true}}"#.into();
+    };
+    let envoy = Envoy::with(with_second_listener(directed(&upstream, "INBOUND"), configuration)).start();
+    for _ in 0..2 {
+        send(&envoy, [("second", 2), ("http", 3)]);
+    }
+    envoy.wait_for_stat("wasm_http_outbound_responses_total_2xx", 4);
+    envoy.wait_for_stat("wasm_http_inbound_responses_total_2xx", 6);
+    let log = envoy.log();
+    assert_eq!(log.matches(r#""direction":"outbound""#).count(), 4, "{log}");
+    assert_eq!(log.matches(r#""direction":"inbound""#).count(), 0, "{log}");
 }
 
 #[test]
@@ -133,7 +164,7 @@ fn the_log_line_is_one_json_object_without_the_query() {
     let log = envoy.log();
     let line = log.lines().find(|line| line.contains("\"authority\"")).unwrap();
     let json = &line[line.find('{').unwrap()..=line.rfind('}').unwrap()];
-    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    let value: Value = serde_json::from_str(json).unwrap();
     assert_eq!(value["method"], "POST");
     assert_eq!(value["path"], "/404/a%22b/very/");
     assert_eq!(value["authority"], "shop.test");

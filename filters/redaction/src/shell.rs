@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use filter_kit::shell::metric::{self, Counter};
+use filter_shell::metric::{self, Counter};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 
@@ -11,7 +11,7 @@ use crate::{Head, Redaction, Scanner, Skip, eligible};
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        filter_kit::shell::root(Ready::new, |ready| Box::new(Stream { ready, tunnel: false, scanner: None }))
+        filter_shell::root(Ready::new, |ready| Box::new(Stream { ready, tunnel: false, scanner: None }))
     });
 }}
 

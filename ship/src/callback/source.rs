@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
-use super::{Callbacks, exports_answering, exports_of, is_sdk_trait};
+use super::{Callbacks, LIFE, exports_answering, exports_of, is_callback, is_sdk_trait, named};
 
 /// Why the callbacks of a source file cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,14 @@ pub enum Unclear {
         /// Its method.
         method: String,
     },
+    /// A function is exported as a callback that the table lacks.
+    #[error("{}: `{export}` is no callback known to ship, add it to the table in ship/src/callback.rs", path.display())]
+    UnknownExport {
+        /// The file.
+        path: PathBuf,
+        /// The name it is exported under.
+        export: String,
+    },
     /// A macro writes a callback method, so nobody can tell of which trait.
     #[error("{}: `{method}` stands inside a macro, where ship cannot tell what it implements, write it outside of one", path.display())]
     InMacro {
@@ -50,13 +58,13 @@ pub enum Unclear {
     },
 }
 
-/// The callbacks that the Rust files under `folders` implement, and those that no module can do without.
+/// The callbacks that the Rust files under `folders` implement, and, where they use the SDK, those that it needs.
 ///
 /// # Errors
 ///
 /// [`Unclear`], naming the first file that is.
 pub fn implemented_in<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<Callbacks, Unclear> {
-    let mut callbacks = Callbacks::least();
+    let mut callbacks = Callbacks::none();
     for folder in folders {
         for path in rust_files(folder)? {
             let text = fs::read_to_string(&path).map_err(|source| unread(&path, source))?;
@@ -136,12 +144,12 @@ impl Reader<'_> {
             match token {
                 TokenTree::Ident(word) => {
                     let word = word.to_string();
-                    if after_fn && word.starts_with("on_") {
+                    if after_fn && (word.starts_with("on_") || is_callback(&word)) {
                         let path = self.path.to_owned();
                         self.give_up(Unclear::InMacro { path, method: word });
                         return;
                     }
-                    self.hostcall(&word);
+                    self.word(&word);
                     after_fn = word == "fn";
                 }
                 TokenTree::Group(group) => {
@@ -153,7 +161,18 @@ impl Reader<'_> {
         }
     }
 
-    fn hostcall(&mut self, word: &str) {
+    fn function(&mut self, name: &str, attributes: &[syn::Attribute]) {
+        let Some(export) = exported_as(name, attributes).filter(|export| is_callback(export)) else { return };
+        match named(&export) {
+            Some(callback) => self.callbacks.keep(&[callback]),
+            None => self.give_up(Unclear::UnknownExport { path: self.path.to_owned(), export }),
+        }
+    }
+
+    fn word(&mut self, word: &str) {
+        if word == SDK {
+            self.callbacks.keep(&LIFE);
+        }
         if let Some(exports) = exports_answering(word) {
             self.callbacks.keep(exports);
         }
@@ -173,10 +192,18 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             let written = last.ident.to_string();
             let name = self.renames.0.get(&written).cloned().unwrap_or(written);
             if is_sdk_trait(&name) {
+                self.callbacks.keep(&LIFE);
                 self.implementation(&name, item);
             }
         }
         visit::visit_item_impl(self, item);
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        if !only_in_tests(&item.attrs) {
+            self.function(&item.sig.ident.to_string(), &item.attrs);
+            visit::visit_item_fn(self, item);
+        }
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
@@ -186,12 +213,39 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        visit::visit_path(self, &item.path);
         self.macro_tokens(item.tokens.clone());
     }
 
     fn visit_ident(&mut self, word: &'ast proc_macro2::Ident) {
-        self.hostcall(&word.to_string());
+        self.word(&word.to_string());
     }
+}
+
+/// The crate of the SDK, as sources name it.
+const SDK: &str = "proxy_wasm";
+
+/// The name that the linker exports the function `name` under, if it does: of `#[no_mangle]` or
+/// `#[export_name = ".."]`, inside of `unsafe(..)` or not.
+fn exported_as(name: &str, attributes: &[syn::Attribute]) -> Option<String> {
+    attributes.iter().find_map(|attribute| {
+        let inner;
+        let meta = match &attribute.meta {
+            syn::Meta::List(list) if list.path.is_ident("unsafe") => {
+                inner = list.parse_args::<syn::Meta>().ok()?;
+                &inner
+            }
+            meta => meta,
+        };
+        match meta {
+            syn::Meta::Path(path) if path.is_ident("no_mangle") => Some(name.to_owned()),
+            syn::Meta::NameValue(pair) if pair.path.is_ident("export_name") => match &pair.value {
+                syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        }
+    })
 }
 
 /// Whether a `#[cfg(test)]` keeps the item out of every module that ships.
@@ -207,9 +261,61 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<&'static str>, Unclear> {
-        let mut callbacks = Callbacks::least();
+        Ok(all(text)?.into_iter().filter(|name| !Callbacks::least().has(name)).collect())
+    }
+
+    /// With those that the SDK needs.
+    fn all(text: &str) -> Result<Vec<&'static str>, Unclear> {
+        let mut callbacks = Callbacks::none();
         add(text, Path::new("src/shell.rs"), &mut callbacks)?;
-        Ok(callbacks.names().filter(|name| !Callbacks::least().has(name)).collect())
+        Ok(callbacks.names().collect())
+    }
+
+    #[test]
+    fn an_exported_function_keeps_the_callback_of_its_name() {
+        let text = "
+            mod abi {
+                #[unsafe(no_mangle)] pub extern \"C\" fn proxy_on_log(_: u32) {}
+                #[no_mangle] extern \"C\" fn proxy_on_tick(_: u32) {}
+                #[unsafe(export_name = \"proxy_on_configure\")] extern \"C\" fn configure(_: u32, _: u32) -> u32 { 1 }
+                #[unsafe(no_mangle)] extern \"C\" fn proxy_on_memory_allocate(_: usize) -> *mut u8 { null_mut() }
+                #[unsafe(no_mangle)] extern \"C\" fn proxy_abi_version_0_2_1() {}
+            }";
+        assert_eq!(all(text).unwrap(), ["proxy_on_configure", "proxy_on_log", "proxy_on_tick"]);
+    }
+
+    #[test]
+    fn a_function_that_is_not_exported_or_only_in_tests_keeps_nothing() {
+        let text = "
+            fn proxy_on_log(_: u32) {}
+            #[cfg(test)] #[unsafe(no_mangle)] extern \"C\" fn proxy_on_tick(_: u32) {}";
+        assert!(all(text).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_exported_callback_that_nobody_knows_is_refused_by_name() {
+        let error = all("#[unsafe(no_mangle)] extern \"C\" fn proxy_on_early_hints(_: u32) {}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "src/shell.rs: `proxy_on_early_hints` is no callback known to ship, \
+             add it to the table in ship/src/callback.rs"
+        );
+        let error = all("export! { extern \"C\" fn proxy_on_log(_: u32) {} }").unwrap_err().to_string();
+        assert!(error.starts_with("src/shell.rs: `proxy_on_log` stands inside a macro"), "{error}");
+    }
+
+    #[test]
+    fn only_what_uses_the_sdk_has_contexts_made_and_freed() {
+        let life = ["proxy_on_context_create", "proxy_on_delete"];
+        for text in [
+            "use proxy_wasm::types::LogLevel;",
+            "proxy_wasm::main! {{ set_up(); }}",
+            "fn f() { run! { proxy_wasm::set_log_level(LogLevel::Info) } }",
+            "impl Context for S {}",
+        ] {
+            assert_eq!(all(text).unwrap(), life, "{text}");
+        }
+        assert!(all("/// Like `proxy_wasm`.\nfn on_log() {}").unwrap().is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::config::Refusal;
+use filter_kit::config::Refusal;
 
 /// A root context that reads the plugin's configuration by `parse` and opens each stream by `open`.
 ///

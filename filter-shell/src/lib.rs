@@ -1,0 +1,11 @@
+//! What a running filter needs of its host: one root context, and metrics. Compiled for wasm only.
+//!
+//! A crate of its own, for the SDK exports its callbacks and its allocator from every module that it is linked
+//! into: http-timing, which speaks the ABI itself, has only filter-kit.
+#![cfg(target_family = "wasm")]
+#![warn(missing_docs)]
+
+pub mod metric;
+mod root;
+
+pub use root::root;
