@@ -71,7 +71,7 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 	$(call say,linting)
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --quiet --workspace --all-targets -- --deny warnings
-	@$(CARGO) clippy --quiet --release --target $(WASM) $(PACKAGES) -- --deny warnings
+	@$(CARGO) clippy --quiet --release --target $(WASM) $(PACKAGES) -pguest -- --deny warnings
 	@scripts/check-docs.sh
 	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/docker/*.sh .ci/run; \
 		else echo "not linted: scripts, because shellcheck is not installed" >&2; fi

@@ -47,6 +47,15 @@ for absent in node npm; do
     echo "ok: without $absent modules are merely larger"
 done
 
+for pair in 'python3 zig' 'node asc' 'npm asc'; do
+    read -r absent tool <<<"$pair"
+    code=0
+    said=$(without "$absent" scripts/tool.sh "$tool") || code=$?
+    [ "$code" = 3 ] || fail "$tool without $absent should exit 3, not $code: $said"
+    passed=$((passed + 1))
+    echo "ok: without $absent there is no $tool, and work goes on"
+done
+
 if said=$(ENVOY_VERSION=9.9 scripts/tool.sh envoy 2>&1); then fail "there is no Envoy 9.9"; fi
 grep -q 'ENVOY_VERSION is 9.9, expected 1.36 to 1.40' <<<"$said" || fail "the message should say what is right: $said"
 if said=$(ENVOY_BIN=/no/such scripts/tool.sh envoy 2>&1); then fail "there is no /no/such"; fi

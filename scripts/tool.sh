@@ -11,9 +11,11 @@ usage: scripts/tool.sh NAME [VERSION]
   wasm-opt          binaryen's optimiser
   oras              the OCI registry client
   registry          the CNCF distribution registry
+  zig               Zig, which is also a C++ compiler for Wasm
+  asc               the AssemblyScript compiler, beside the Proxy-Wasm SDK for it
 
 Prints one path. Exit 1: it could not be had, and why stands on standard error. Exit 3: an optional tool
-(wasm-opt, oras, registry) cannot be had here because what installs it is missing.
+(all but envoy and httpbin) cannot be had here because what installs it is missing.
 HELP
 }
 
@@ -128,6 +130,39 @@ wasm_opt() {
     printf '%s\n' "$folder/node_modules/.bin/wasm-opt"
 }
 
+zig() {
+    local folder=$tools/zig/$ZIG
+    if [ ! -e "$folder" ]; then
+        optional python3 zig "$python_hint"
+        python3 -m pip --version >/dev/null 2>&1 || { say "warning: no zig, because pip is missing: $python_hint"; exit 3; }
+        say "installing Zig $ZIG into .tools/ (by pip, 100 MB)"
+        build() {
+            pip install --no-deps --target "$1" "ziglang==$ZIG"
+        }
+        install_into "$folder" build
+    fi
+    printf '%s\n' "$folder/ziglang/zig"
+}
+
+# The lock file is the version: another one is another folder.
+asc() {
+    local lock=$root/harness/guests/assemblyscript/package-lock.json folder
+    folder=$tools/assemblyscript/$(cksum <"$lock" | cut -d ' ' -f 1)
+    if [ ! -e "$folder" ]; then
+        local hint='install Node 18 or newer (Debian: apt-get install nodejs npm)'
+        optional node asc "$hint"
+        optional npm asc "$hint"
+        say "installing AssemblyScript into .tools/ (by npm)"
+        build() {
+            mkdir -p "$1"
+            cp "$(dirname "$lock")"/package*.json "$1"
+            npm ci --prefix "$1" --silent --no-audit --no-fund >&2 || fail "npm could not install assemblyscript"
+        }
+        install_into "$folder" build
+    fi
+    printf '%s\n' "$folder/node_modules/.bin/asc"
+}
+
 # go_tool NAME MODULE PACKAGE VERSION: built from source that the Go module proxy serves.
 go_tool() {
     local name=$1 module=$2 package=$3 version=$4 folder=$tools/go/$1-$4
@@ -158,6 +193,8 @@ case ${1:-} in
     envoy) shift; envoy "$@" ;;
     httpbin) httpbin ;;
     wasm-opt) wasm_opt ;;
+    zig) zig ;;
+    asc) asc ;;
     oras) command -v oras || go_tool oras oras.land/oras oras.land/oras/cmd/oras "$ORAS" ;;
     registry) command -v docker-registry || distribution ;;
     -h | --help) usage ;;

@@ -6,5 +6,6 @@ mod bootstraps;
 mod chain;
 mod endurance;
 mod failure_policy;
+mod guests;
 mod odd_bytes;
 mod refusal;
