@@ -1,0 +1,258 @@
+//! Runs a scenario in a real Envoy: one process, one worker.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use meshloom_lab::{Envoy, Request as Plain, is_running};
+use tokio::runtime::Runtime;
+
+use crate::bootstrap::bootstrap;
+use crate::client::Stream;
+use crate::observation::Observation;
+use crate::pace::Pace;
+use crate::scenario::{Answer, Cluster, Request, Scenario, Step, Until};
+use crate::server::Server;
+
+/// How long a line may take to be logged.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long nothing may happen before a scenario is over.
+const OVER: Duration = Duration::from_millis(60);
+/// Envoy merges histograms when it flushes statistics, here each 100 ms.
+const FLUSHES: Duration = Duration::from_millis(300);
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a tokio runtime")
+});
+
+/// The minor version of the Envoy that is used, such as `1.40`.
+pub fn version() -> String {
+    let output =
+        std::process::Command::new(Envoy::binary()).arg("--version").output().expect("Envoy can be run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let full = text
+        .rsplit("version: ")
+        .next()
+        .and_then(|rest| rest.split('/').nth(1))
+        .unwrap_or_else(|| panic!("no version in {text:?}"));
+    full.split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
+/// What a real Envoy does in a scenario.
+///
+/// # Panics
+///
+/// When Envoy does not start though the scenario expects it to, or the other way round.
+pub fn observe(scenario: &Scenario) -> Observation {
+    let pace = Pace::default();
+    let servers = RUNTIME.block_on(Servers::start(scenario, &pace));
+    let bootstrap = bootstrap(scenario, servers.upstream.address, &servers.addresses);
+    let envoy = match Envoy::with(bootstrap).try_start() {
+        Ok(_) if !scenario.starts => panic!("Envoy started, though it should not have"),
+        Ok(envoy) => envoy,
+        Err(refused) if scenario.starts => panic!("{refused}"),
+        Err(refused) => {
+            return Observation { main_log: Log::of(scenario, &refused.log).main, ..Observation::default() };
+        }
+    };
+    pace.watch(envoy.log_path());
+    let mut run = Run { envoy: &envoy, pace: pace.clone(), streams: BTreeMap::new() };
+    RUNTIME.block_on(run.steps(&scenario.steps));
+    let downstream = run.streams.iter().map(|(name, stream)| (name.clone(), stream.seen())).collect();
+    let metrics = metrics(&envoy, &scenario.metrics);
+    let before = envoy.log();
+    let after = end(&envoy);
+    let log = Log::of(scenario, &before);
+    let shutdown = Log::of(scenario, after.strip_prefix(&before).unwrap_or_default());
+    Observation {
+        log: log.worker,
+        main_log: log.main.into_iter().chain(shutdown.main).collect(),
+        shutdown: shutdown.worker,
+        upstream: servers.upstream.seen(),
+        downstream,
+        callouts: servers.seen(),
+        metrics,
+    }
+}
+
+/// Everyone that Envoy talks to.
+struct Servers {
+    upstream: Server,
+    clusters: BTreeMap<String, Server>,
+    addresses: BTreeMap<String, SocketAddr>,
+}
+
+impl Servers {
+    async fn start(scenario: &Scenario, pace: &Pace) -> Self {
+        let upstream = scenario.upstream.iter().cloned().chain([Answer::hello()]).collect();
+        let upstream = Server::start(upstream, pace.clone()).await;
+        let (mut clusters, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for (name, cluster) in &scenario.clusters {
+            let address = match cluster {
+                Cluster::Answers(answers) => {
+                    let server = Server::start(answers.clone(), pace.clone()).await;
+                    let address = server.address;
+                    clusters.insert(name.clone(), server);
+                    address
+                }
+                // Reserved, and nobody listens there.
+                Cluster::Refuses => ([127, 0, 0, 1], 1).into(),
+            };
+            addresses.insert(name.clone(), address);
+        }
+        Self { upstream, clusters, addresses }
+    }
+
+    fn seen(&self) -> BTreeMap<String, Vec<crate::observation::Message>> {
+        self.clusters.iter().map(|(name, server)| (name.clone(), server.seen())).collect()
+    }
+}
+
+/// A scenario that is being run.
+struct Run<'a> {
+    envoy: &'a Envoy,
+    pace: Pace,
+    streams: BTreeMap<String, Stream>,
+}
+
+impl Run<'_> {
+    async fn steps(&mut self, steps: &[Step]) {
+        self.pace.quiet(OVER).await;
+        for step in steps {
+            self.step(step).await;
+        }
+        self.pace.quiet(OVER).await;
+    }
+
+    async fn step(&mut self, step: &Step) {
+        let mark = self.pace.mark();
+        match step {
+            Step::Request(request) => {
+                self.open(request, true).await;
+                self.stream(&request.name).finish().await;
+            }
+            Step::Open(request) => self.open(request, request.end).await,
+            Step::Data(data) => self.stream(&data.name).data(data.bytes.bytes(), data.end),
+            Step::Trailers(trailers) => self.stream(&trailers.name).trailers(&trailers.lines),
+            Step::Finish(name) => self.stream(name).finish().await,
+            Step::Reset(name) => self.stream(name).reset(),
+            Step::Disconnect(name) => self.stream(name).disconnect(),
+            Step::Connect(name) => panic!("not yet: connect {name}"),
+            Step::Wait(milliseconds) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
+            Step::Until(until) => self.until(until).await,
+        }
+        self.pace.settle(mark).await;
+    }
+
+    fn stream(&mut self, name: &str) -> &mut Stream {
+        self.streams.get_mut(name).unwrap_or_else(|| panic!("no stream {name} was opened"))
+    }
+
+    /// Sends all of a request that is there, and its end if that is wanted.
+    async fn open(&mut self, request: &Request, end: bool) {
+        let (last_part, trailers) = (request.body.len(), !request.trailers.is_empty());
+        let ends = |part: usize| end && !trailers && part == last_part;
+        let mut mark = self.pace.mark();
+        let stream = Stream::open(self.envoy.proxy(), request, ends(0), self.pace.clone()).await;
+        assert!(self.streams.insert(request.name.clone(), stream).is_none(), "two requests {}", request.name);
+        for (index, part) in request.body.iter().enumerate() {
+            self.pace.settle(mark).await;
+            mark = self.pace.mark();
+            self.stream(&request.name).data(part.bytes(), ends(index + 1));
+        }
+        if trailers {
+            self.pace.settle(mark).await;
+            self.stream(&request.name).trailers(&request.trailers);
+        }
+    }
+
+    async fn until(&self, until: &Until) {
+        let begun = Instant::now();
+        while self.envoy.log().lines().filter(|line| line.contains(&until.line)).count() < until.times {
+            assert!(begun.elapsed() < PATIENCE, "{:?} is not in the log:\n{}", until.line, self.envoy.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// The plugins' lines of Envoy's log, by thread.
+#[derive(Default)]
+struct Log {
+    main: Vec<String>,
+    worker: Vec<String>,
+}
+
+impl Log {
+    /// Envoy's lines are `[time][thread][level][wasm] [file:line] wasm log NAME ROOT_ID VM_ID: MESSAGE`.
+    fn of(scenario: &Scenario, text: &str) -> Self {
+        let mut log = Self::default();
+        let mut main = None;
+        for line in text.lines() {
+            let fields: Vec<&str> = line.splitn(5, ['[', ']']).collect();
+            let [_, _, _, thread, rest] = fields[..] else { continue };
+            // The first line of all is the main thread's.
+            let main = *main.get_or_insert(thread);
+            let Some((before, logged)) = rest.split_once(" wasm log") else { continue };
+            let Some((origin, message)) = logged.split_once(": ") else { continue };
+            let level = before.split(['[', ']']).nth(1).unwrap_or_default();
+            let mut shown = String::new();
+            if scenario.plugins.len() > 1 {
+                shown = format!("[{}] ", origin.split_whitespace().next().unwrap_or("-"));
+            }
+            if level != "info" {
+                shown.push_str(&format!("({level}) "));
+            }
+            shown.push_str(&stable(message));
+            if thread == main { log.main.push(shown) } else { log.worker.push(shown) }
+        }
+        log
+    }
+}
+
+/// Takes the time that a callout took out of the list of its headers.
+fn stable(message: &str) -> String {
+    const TIME: &str = "\"x-envoy-upstream-service-time\": \"";
+    match message.split_once(TIME) {
+        Some((before, after)) => {
+            format!(
+                "{before}{TIME}0{}",
+                after.trim_start_matches(|character: char| character.is_ascii_digit())
+            )
+        }
+        None => message.to_owned(),
+    }
+}
+
+/// The metrics whose names begin so. Of histograms only the count: a sum is made of buckets, and not exact.
+fn metrics(envoy: &Envoy, beginnings: &[String]) -> Vec<String> {
+    if beginnings.is_empty() {
+        return Vec::new();
+    }
+    std::thread::sleep(FLUSHES);
+    let text = envoy.prometheus();
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| beginnings.iter().any(|beginning| line.starts_with(beginning.as_str())))
+        .filter(|line| !line.contains("_bucket{") && !line.contains("_sum{"))
+        .map(|line| line.replace("{}", ""))
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// Ends Envoy as it is ended by itself, and answers its whole log.
+fn end(envoy: &Envoy) -> String {
+    let id = envoy.process_id();
+    let _ = Plain::new(envoy.admin(), "POST", "/quitquitquit").try_send(); // it may be gone before it has answered
+    let begun = Instant::now();
+    while is_running(id) {
+        assert!(begun.elapsed() < PATIENCE, "Envoy does not end:\n{}", envoy.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    envoy.log()
+}
