@@ -55,7 +55,7 @@ pub fn observe(scenario: &Scenario) -> Observation {
     let envoy = match Envoy::with(bootstrap).try_start() {
         Ok(_) if !scenario.starts => panic!("Envoy started, though it should not have"),
         Ok(envoy) => envoy,
-        Err(refused) if scenario.starts => panic!("{refused}"),
+        Err(refused) if scenario.starts => panic!("Envoy did not start:\n{}", complaints(&refused.log)),
         Err(refused) => {
             return Observation { main_log: Log::of(scenario, &refused.log).main, ..Observation::default() };
         }
@@ -78,6 +78,12 @@ pub fn observe(scenario: &Scenario) -> Observation {
         callouts: servers.seen(),
         metrics,
     }
+}
+
+/// The lines of the log that say what is wrong.
+fn complaints(log: &str) -> String {
+    let usual = |line: &&str| ["[info]", "[warning]"].iter().any(|level| line.contains(level));
+    log.lines().filter(|line| !usual(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Everyone that Envoy talks to.
