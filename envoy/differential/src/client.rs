@@ -1,115 +1,89 @@
 //! Clients that do one thing at a time.
 
+mod http1;
+mod http2;
+mod socket;
+
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::ResponseFuture;
-use h2::{Reason, SendStream};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::observation::{End, Message};
+use crate::observation::Message;
 use crate::pace::Pace;
-use crate::scenario::{Request, Text};
-use crate::server::{lines, map};
+use crate::scenario::{Protocol, Request, Text};
+use socket::Socket;
 
 /// How long a response may take.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// An HTTP/2 stream on a connection of its own.
-pub(crate) struct Stream {
-    sending: SendStream<Bytes>,
-    seen: Arc<Mutex<Message>>,
-    receiving: JoinHandle<()>,
-    connection: JoinHandle<()>,
+/// One stream, on a connection of its own.
+pub(crate) enum Client {
+    Http2(http2::Stream),
+    Http1(http1::Exchange),
+    Tcp(Socket),
 }
 
-impl Stream {
+impl Client {
     /// Sends the headers of a request; `end` says that nothing follows.
     pub(crate) async fn open(address: SocketAddr, request: &Request, end: bool, pace: Pace) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection to the proxy");
-        stream.set_nodelay(true).expect("a live connection");
-        let (sender, connection) = h2::client::Builder::new()
-            .initial_window_size(8 << 20)
-            .initial_connection_window_size(16 << 20)
-            .handshake(stream)
-            .await
-            .expect("an HTTP/2 connection");
-        let connection = tokio::spawn(async move {
-            let _ = connection.await; // it ends in whatever way
-        });
-        let mut sender = sender.ready().await.expect("an HTTP/2 connection");
-        let mut head = http::Request::builder()
-            .method(request.method.as_str())
-            .uri(format!("http://{}{}", request.authority, request.path))
-            .body(())
-            .expect("a request");
-        *head.headers_mut() = map(&request.headers);
-        let (response, sending) = sender.send_request(head, end).expect("a request that can be sent");
-        let seen = Arc::default();
-        let receiving = tokio::spawn(receive(response, Arc::clone(&seen), pace));
-        Self { sending, seen, receiving, connection }
+        match request.protocol {
+            Protocol::Http2 => Self::Http2(http2::Stream::open(address, request, end, pace).await),
+            Protocol::Http1 => Self::Http1(http1::Exchange::open(address, request, end, pace).await),
+        }
     }
 
-    /// Sends a part of the body. That the proxy has reset the stream in the meantime shows in what was seen.
-    pub(crate) fn data(&mut self, bytes: Vec<u8>, end: bool) {
-        let _ = self.sending.send_data(bytes.into(), end);
+    /// Opens a TCP connection.
+    pub(crate) async fn connect(address: SocketAddr, pace: Pace) -> Self {
+        Self::Tcp(Socket::connect(address, |_| false, pace).await)
     }
 
-    pub(crate) fn trailers(&mut self, trailers: &[(String, Text)]) {
-        let _ = self.sending.send_trailers(map(trailers)); // as above
+    /// Sends a part of the body.
+    pub(crate) async fn data(&mut self, bytes: Vec<u8>, end: bool) {
+        match self {
+            Self::Http2(stream) => stream.data(bytes, end),
+            Self::Http1(exchange) => exchange.data(&bytes, end).await,
+            Self::Tcp(socket) => socket.send(&bytes, end).await,
+        }
+    }
+
+    pub(crate) async fn trailers(&mut self, trailers: &[(String, Text)]) {
+        match self {
+            Self::Http2(stream) => stream.trailers(trailers),
+            Self::Http1(exchange) => exchange.trailers(trailers).await,
+            Self::Tcp(_) => panic!("TCP has no trailers"),
+        }
     }
 
     pub(crate) fn reset(&mut self) {
-        self.sending.send_reset(Reason::CANCEL);
+        match self {
+            Self::Http2(stream) => stream.reset(),
+            Self::Http1(_) | Self::Tcp(_) => panic!("only HTTP/2 has streams that can be reset"),
+        }
     }
 
     pub(crate) fn disconnect(&mut self) {
-        self.receiving.abort();
-        self.connection.abort();
+        match self {
+            Self::Http2(stream) => stream.disconnect(),
+            Self::Http1(exchange) => exchange.socket.close(),
+            Self::Tcp(socket) => socket.close(),
+        }
     }
 
-    /// Waits until the response has ended.
+    /// Waits until the response has ended. If it takes too long, it is seen to be open.
     pub(crate) async fn finish(&mut self) {
-        let _ = timeout(PATIENCE, &mut self.receiving).await; // then it is seen to be open
+        let _ = match self {
+            Self::Http2(stream) => timeout(PATIENCE, stream.finish()).await,
+            Self::Http1(exchange) => timeout(PATIENCE, exchange.socket.finish()).await,
+            Self::Tcp(socket) => timeout(PATIENCE, socket.finish()).await,
+        };
     }
 
     pub(crate) fn seen(&self) -> Message {
-        self.seen.lock().expect("no panic while this is held").clone()
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.disconnect();
-    }
-}
-
-async fn receive(response: ResponseFuture, seen: Arc<Mutex<Message>>, pace: Pace) {
-    let change = |change: &dyn Fn(&mut Message)| {
-        change(&mut seen.lock().expect("no panic while this is held"));
-        pace.event();
-    };
-    let reset = |message: &mut Message| message.end = End::Reset;
-    let Ok(response) = response.await else { return change(&reset) };
-    let (head, mut body) = response.into_parts();
-    change(&|message| {
-        message.headers = vec![(":status".to_owned(), head.status.as_str().into())];
-        message.headers.extend(lines(&head.headers));
-    });
-    while let Some(part) = body.data().await {
-        let Ok(part) = part else { return change(&reset) };
-        let _ = body.flow_control().release_capacity(part.len()); // the stream may just have ended
-        change(&|message| message.body.get_or_insert_default().extend(&part));
-    }
-    match body.trailers().await {
-        Ok(trailers) => change(&|message| {
-            message.trailers = trailers.as_ref().map(|map| lines(map).collect()).unwrap_or_default();
-            message.end = End::Complete;
-        }),
-        Err(_) => change(&reset),
+        match self {
+            Self::Http2(stream) => stream.seen(),
+            Self::Http1(exchange) => exchange.seen(),
+            Self::Tcp(socket) => socket.seen(),
+        }
     }
 }

@@ -9,10 +9,10 @@ use meshloom_lab::{Envoy, Request as Plain, is_running};
 use tokio::runtime::Runtime;
 
 use crate::bootstrap::bootstrap;
-use crate::client::Stream;
+use crate::client::Client;
 use crate::observation::Observation;
 use crate::pace::Pace;
-use crate::scenario::{Answer, Cluster, Request, Scenario, Step, Until};
+use crate::scenario::{Cluster, Kind, Request, Scenario, Step, Until};
 use crate::server::Server;
 
 /// How long a line may take to be logged.
@@ -95,13 +95,12 @@ struct Servers {
 
 impl Servers {
     async fn start(scenario: &Scenario, pace: &Pace) -> Self {
-        let upstream = scenario.upstream.iter().cloned().chain([Answer::hello()]).collect();
-        let upstream = Server::start(upstream, pace.clone()).await;
+        let upstream = Server::start(scenario.kind, scenario.upstream.clone(), pace.clone()).await;
         let (mut clusters, mut addresses) = (BTreeMap::new(), BTreeMap::new());
         for (name, cluster) in &scenario.clusters {
             let address = match cluster {
                 Cluster::Answers(answers) => {
-                    let server = Server::start(answers.clone(), pace.clone()).await;
+                    let server = Server::start(Kind::Http, answers.clone(), pace.clone()).await;
                     let address = server.address;
                     clusters.insert(name.clone(), server);
                     address
@@ -123,7 +122,7 @@ impl Servers {
 struct Run<'a> {
     envoy: &'a Envoy,
     pace: Pace,
-    streams: BTreeMap<String, Stream>,
+    streams: BTreeMap<String, Client>,
 }
 
 impl Run<'_> {
@@ -143,19 +142,22 @@ impl Run<'_> {
                 self.stream(&request.name).finish().await;
             }
             Step::Open(request) => self.open(request, request.end).await,
-            Step::Data(data) => self.stream(&data.name).data(data.bytes.bytes(), data.end),
-            Step::Trailers(trailers) => self.stream(&trailers.name).trailers(&trailers.lines),
+            Step::Data(data) => self.stream(&data.name).data(data.bytes.bytes(), data.end).await,
+            Step::Trailers(trailers) => self.stream(&trailers.name).trailers(&trailers.lines).await,
             Step::Finish(name) => self.stream(name).finish().await,
             Step::Reset(name) => self.stream(name).reset(),
             Step::Disconnect(name) => self.stream(name).disconnect(),
-            Step::Connect(name) => panic!("not yet: connect {name}"),
+            Step::Connect(name) => {
+                let client = Client::connect(self.envoy.proxy(), self.pace.clone()).await;
+                assert!(self.streams.insert(name.clone(), client).is_none(), "two connections {name}");
+            }
             Step::Wait(milliseconds) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
             Step::Until(until) => self.until(until).await,
         }
         self.pace.settle(mark).await;
     }
 
-    fn stream(&mut self, name: &str) -> &mut Stream {
+    fn stream(&mut self, name: &str) -> &mut Client {
         self.streams.get_mut(name).unwrap_or_else(|| panic!("no stream {name} was opened"))
     }
 
@@ -164,16 +166,16 @@ impl Run<'_> {
         let (last_part, trailers) = (request.body.len(), !request.trailers.is_empty());
         let ends = |part: usize| end && !trailers && part == last_part;
         let mut mark = self.pace.mark();
-        let stream = Stream::open(self.envoy.proxy(), request, ends(0), self.pace.clone()).await;
+        let stream = Client::open(self.envoy.proxy(), request, ends(0), self.pace.clone()).await;
         assert!(self.streams.insert(request.name.clone(), stream).is_none(), "two requests {}", request.name);
         for (index, part) in request.body.iter().enumerate() {
             self.pace.settle(mark).await;
             mark = self.pace.mark();
-            self.stream(&request.name).data(part.bytes(), ends(index + 1));
+            self.stream(&request.name).data(part.bytes(), ends(index + 1)).await;
         }
         if trailers {
             self.pace.settle(mark).await;
-            self.stream(&request.name).trailers(&request.trailers);
+            self.stream(&request.name).trailers(&request.trailers).await;
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Scenario {
     /// The plugins, from the first that a request meets to the last.
     pub plugins: Vec<Plugin>,
     /// How the upstream answers: the first answer whose `path` fits. Without any, 200 and the body `hello`.
+    ///
+    /// A TCP upstream without an answer echoes. Otherwise it sends the body of the first answer, `after: headers`
+    /// when it is connected, else when the other side has ended; with `reset` it then closes the connection.
     #[serde(default)]
     pub upstream: Vec<Answer>,
     /// Services that plugins call, by the names of their clusters. A name that is not here is an unknown cluster.

@@ -1,5 +1,7 @@
 //! Upstreams and called services: HTTP/2, so that each part of a body is a frame.
 
+mod tcp;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::observation::{End, Message};
 use crate::pace::Pace;
-use crate::scenario::{After, Answer, Reset, Text};
+use crate::scenario::{After, Answer, Kind, Reset, Text};
 
 /// A server that answers as a scenario says and remembers what it was asked. It ends when dropped.
 pub(crate) struct Server {
@@ -27,11 +29,11 @@ pub(crate) struct Server {
 type Seen = Arc<Mutex<Vec<Message>>>;
 
 impl Server {
-    pub(crate) async fn start(answers: Vec<Answer>, pace: Pace) -> Self {
+    pub(crate) async fn start(kind: Kind, answers: Vec<Answer>, pace: Pace) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let seen = Seen::default();
-        let accepting = tokio::spawn(accept(listener, answers.into(), Arc::clone(&seen), pace));
+        let accepting = tokio::spawn(accept(kind, listener, answers.into(), Arc::clone(&seen), pace));
         Self { address, seen, accepting }
     }
 
@@ -46,12 +48,20 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, answers: Arc<[Answer]>, seen: Seen, pace: Pace) {
+async fn accept(kind: Kind, listener: TcpListener, answers: Arc<[Answer]>, seen: Seen, pace: Pace) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let _ = stream.set_nodelay(true);
         // A connection that breaks is the other side's business.
-        tokio::spawn(serve(stream, Arc::clone(&answers), Arc::clone(&seen), pace.clone()));
+        match kind {
+            Kind::Http => {
+                drop(tokio::spawn(serve(stream, Arc::clone(&answers), Arc::clone(&seen), pace.clone())))
+            }
+            Kind::Tcp => {
+                let answer = answers.first().cloned();
+                drop(tokio::spawn(tcp::serve(stream, answer, Arc::clone(&seen), pace.clone())));
+            }
+        }
     }
 }
 
