@@ -57,6 +57,16 @@ fn connection_manager(scenario: &Scenario) -> Value {
             "suppress_envoy_headers": true,
         },
     });
+    let route = |name: &str, prefix: &str| {
+        json!({
+            "name": name,
+            "match": { "prefix": prefix },
+            "metadata": { "filter_metadata": scenario.route_metadata },
+            "route": { "cluster": "upstream" },
+        })
+    };
+    let routes = scenario.routes.iter().map(|path| route(path, path)).chain([route("route", "/")]);
+    let routes: Vec<Value> = routes.collect();
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -69,12 +79,7 @@ fn connection_manager(scenario: &Scenario) -> Value {
                 "virtual_hosts": [{
                     "name": "all",
                     "domains": ["*"],
-                    "routes": [{
-                        "name": "route",
-                        "match": { "prefix": "/" },
-                        "metadata": { "filter_metadata": scenario.route_metadata },
-                        "route": { "cluster": "upstream" },
-                    }],
+                    "routes": routes,
                 }],
             },
             "http_filters": wasm.chain([router]).collect::<Vec<_>>(),

@@ -43,13 +43,14 @@ pub fn version() -> String {
     full.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
-/// What a real Envoy does in a scenario.
+/// What a real Envoy does in a scenario. A machine with much else to do needs more `slowness` than 1 to tell that
+/// nothing more is coming.
 ///
 /// # Panics
 ///
 /// When Envoy does not start though the scenario expects it to, or the other way round.
-pub fn observe(scenario: &Scenario) -> Observation {
-    let pace = Pace::default();
+pub fn observe(scenario: &Scenario, slowness: u32) -> Observation {
+    let pace = Pace::new(slowness);
     let servers = RUNTIME.block_on(Servers::start(scenario, &pace));
     let bootstrap = bootstrap(scenario, servers.upstream.address, &servers.addresses);
     let envoy = match Envoy::with(bootstrap).try_start() {
@@ -64,8 +65,13 @@ pub fn observe(scenario: &Scenario) -> Observation {
     let mut run = Run { envoy: &envoy, pace: pace.clone(), streams: BTreeMap::new() };
     RUNTIME.block_on(run.steps(&scenario.steps));
     let downstream = run.streams.iter().map(|(name, stream)| (name.clone(), stream.seen())).collect();
-    let metrics = metrics(&envoy, &scenario.metrics);
+    let metrics = if scenario.crashes { Vec::new() } else { metrics(&envoy, &scenario.metrics) };
     let before = envoy.log();
+    let crashed = !is_running(envoy.process_id());
+    if crashed && !scenario.crashes {
+        panic!("Envoy crashed:\n{}", complaints(&before));
+    }
+    assert!(crashed || !scenario.crashes, "Envoy did not crash, though it should have");
     let after = end(&envoy);
     let log = Log::of(scenario, &before);
     let shutdown = Log::of(scenario, after.strip_prefix(&before).unwrap_or_default());
@@ -82,7 +88,7 @@ pub fn observe(scenario: &Scenario) -> Observation {
 
 /// The lines of the log that say what is wrong.
 fn complaints(log: &str) -> String {
-    let usual = |line: &&str| ["[info]", "[warning]"].iter().any(|level| line.contains(level));
+    let usual = |line: &&str| ["[info]", "[warning]", "[backtrace]"].iter().any(|level| line.contains(level));
     log.lines().filter(|line| !usual(line)).collect::<Vec<_>>().join("\n")
 }
 
@@ -210,7 +216,7 @@ impl Log {
             let level = before.split(['[', ']']).nth(1).unwrap_or_default();
             let mut shown = String::new();
             if scenario.plugins.len() > 1 {
-                shown = format!("[{}] ", origin.split_whitespace().next().unwrap_or("-"));
+                shown = format!("[{}] ", plugin(scenario, origin));
             }
             if level != "info" {
                 shown.push_str(&format!("({level}) "));
@@ -222,18 +228,25 @@ impl Log {
     }
 }
 
-/// Takes the time that a callout took out of the list of its headers.
+/// Whose line it is: a stream's has the plugin's name, root id and VM id, a root's the last two, a VM's the last.
+fn plugin<'a>(scenario: &'a Scenario, origin: &str) -> &'a str {
+    let first = origin.split_whitespace().next().unwrap_or_default();
+    let named = scenario.plugins.iter().find(|plugin| plugin.name == first);
+    let named = named.or_else(|| scenario.plugins.iter().find(|plugin| plugin.root_id == first));
+    named.map_or("-", |plugin| &plugin.name)
+}
+
+/// Takes what is another each time out of lists of headers.
 fn stable(message: &str) -> String {
-    const TIME: &str = "\"x-envoy-upstream-service-time\": \"";
-    match message.split_once(TIME) {
-        Some((before, after)) => {
-            format!(
-                "{before}{TIME}0{}",
-                after.trim_start_matches(|character: char| character.is_ascii_digit())
-            )
+    let mut stable = message.to_owned();
+    for (name, value) in [("x-envoy-upstream-service-time", "0"), ("date", "now")] {
+        let name = format!("\"{name}\": \"");
+        if let Some((before, after)) = stable.split_once(&name) {
+            let rest = after.find('"').map_or("", |end| &after[end..]);
+            stable = format!("{before}{name}{value}{rest}");
         }
-        None => message.to_owned(),
     }
+    stable
 }
 
 /// The metrics whose names begin so. Of histograms only the count: a sum is made of buckets, and not exact.

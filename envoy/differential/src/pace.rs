@@ -10,14 +10,17 @@ use tokio::time::{Instant, sleep};
 /// How long a step may show nothing before it is taken to have caused nothing.
 const NOTHING: Duration = Duration::from_millis(120);
 /// How long nothing more may show before all of it is taken to have happened.
-const QUIET: Duration = Duration::from_millis(15);
+const QUIET: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_millis(3);
 
 /// What has shown so far.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Pace {
     log: Arc<OnceLock<PathBuf>>,
     events: Arc<AtomicU64>,
+    /// How many servers wait for what they sent to be seen.
+    serving: Arc<AtomicU64>,
+    slowness: u32,
 }
 
 /// How much had shown at some time.
@@ -25,6 +28,11 @@ pub(crate) struct Pace {
 pub(crate) struct Mark(u64, u64);
 
 impl Pace {
+    /// Waits so many times longer than on a machine that has nothing else to do.
+    pub(crate) fn new(slowness: u32) -> Self {
+        Self { log: Arc::default(), events: Arc::default(), serving: Arc::default(), slowness }
+    }
+
     /// Says where Envoy logs to.
     pub(crate) fn watch(&self, log: PathBuf) {
         self.log.set(log).expect("one log");
@@ -40,13 +48,31 @@ impl Pace {
         Mark(size, self.events.load(Ordering::SeqCst))
     }
 
-    /// Waits until something has shown since `mark`, or nothing does, and then until it is quiet.
+    /// For a client: waits until something has shown since `mark`, or nothing does, and then until it is quiet, at
+    /// the servers as well.
     pub(crate) async fn settle(&self, mark: Mark) {
+        loop {
+            self.wait(mark).await;
+            if self.serving.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The same for a server, between two things that it sends.
+    pub(crate) async fn settle_server(&self, mark: Mark) {
+        self.serving.fetch_add(1, Ordering::SeqCst);
+        self.wait(mark).await;
+        self.event(); // what the server does next has still to show
+        self.serving.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    async fn wait(&self, mark: Mark) {
         let begun = Instant::now();
-        while self.mark() == mark && begun.elapsed() < NOTHING {
+        while self.mark() == mark && begun.elapsed() < NOTHING * self.slowness {
             sleep(LOOK).await;
         }
-        self.quiet(QUIET).await;
+        self.quiet(QUIET * self.slowness).await;
     }
 
     /// Waits until nothing has shown for that long.

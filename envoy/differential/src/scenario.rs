@@ -32,12 +32,18 @@ pub struct Scenario {
     pub clusters: BTreeMap<String, Cluster>,
     /// How many bytes are buffered of a message's body, by default 1 MiB.
     pub buffer_limit: Option<u32>,
+    /// Beginnings of paths that have a route of their own, named as they are. All others have the route `route`.
+    #[serde(default)]
+    pub routes: Vec<String>,
     /// Metadata of the route, by filter.
     #[serde(default)]
     pub route_metadata: BTreeMap<String, Value>,
     /// Whether the plugins load. If not, there are no steps, and what is observed is the log alone.
     #[serde(default = "yes")]
     pub starts: bool,
+    /// Whether the proxy crashes. A host that is to be better than that is not compared.
+    #[serde(default)]
+    pub crashes: bool,
     /// What happens, one after the other. Before each step, everything that the one before caused has happened.
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -285,7 +291,9 @@ impl Scenario {
     ///
     /// What is wrong with it, and where.
     pub fn parse(yaml: &str) -> Result<Self, serde_saphyr::Error> {
-        serde_saphyr::from_str(yaml)
+        // As in YAML 1.2, where `y` and `no` are texts.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(yaml, options)
     }
 }
 

@@ -144,7 +144,7 @@ impl One {
 }
 
 async fn send(answer: Answer, mut respond: SendResponse<Bytes>, pace: Pace) -> Result<()> {
-    sleep(Duration::from_millis(answer.delay)).await;
+    pause(answer.delay).await;
     if answer.status == 0 {
         let _ = std::future::poll_fn(|context| respond.poll_reset(context)).await;
         return Ok(());
@@ -159,14 +159,14 @@ async fn send(answer: Answer, mut respond: SendResponse<Bytes>, pace: Pace) -> R
     let mut mark = pace.mark();
     let mut stream = respond.send_response(response, ends(!answer.body.is_empty()))?;
     for (index, part) in answer.body.iter().enumerate() {
-        pace.settle(mark).await;
-        sleep(Duration::from_millis(answer.pause)).await;
+        pace.settle_server(mark).await;
+        pause(answer.pause).await;
         mark = pace.mark();
         stream.send_data(part.bytes().into(), ends(index + 1 < answer.body.len()))?;
     }
     if answer.reset.is_some() || !answer.trailers.is_empty() {
-        pace.settle(mark).await;
-        sleep(Duration::from_millis(answer.pause)).await;
+        pace.settle_server(mark).await;
+        pause(answer.pause).await;
     }
     if answer.reset.is_some() {
         stream.send_reset(Reason::INTERNAL_ERROR);
@@ -174,6 +174,13 @@ async fn send(answer: Answer, mut respond: SendResponse<Bytes>, pace: Pace) -> R
         stream.send_trailers(map(&answer.trailers))?;
     }
     Ok(())
+}
+
+/// Waits that many milliseconds. A sleep of none would still be one.
+async fn pause(milliseconds: u64) {
+    if milliseconds > 0 {
+        sleep(Duration::from_millis(milliseconds)).await;
+    }
 }
 
 /// The header lines of a map, in order.

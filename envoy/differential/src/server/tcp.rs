@@ -1,12 +1,11 @@
 //! The upstream of TCP connections.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
+use super::pause;
 use crate::observation::{End, Message};
 use crate::pace::Pace;
 use crate::scenario::{After, Answer};
@@ -53,11 +52,11 @@ pub(super) async fn serve(
 }
 
 async fn send(stream: &mut TcpStream, answer: &Answer, pace: &Pace) {
-    sleep(Duration::from_millis(answer.delay)).await;
+    pause(answer.delay).await;
     for part in &answer.body {
         let mark = pace.mark();
         let _ = stream.write_all(&part.bytes()).await; // the other side may have left
-        pace.settle(mark).await;
-        sleep(Duration::from_millis(answer.pause)).await;
+        pace.settle_server(mark).await;
+        pause(answer.pause).await;
     }
 }

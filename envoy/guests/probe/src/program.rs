@@ -55,7 +55,7 @@ pub(crate) fn enter(
         Call { context, nth: *nth, program: memory.program(context, name) }
     });
     if name == "on_request_headers"
-        && call.uses_paths()
+        && uses_paths(context)
         && let Some(path) = abi::path()
     {
         MEMORY.with_borrow_mut(|memory| memory.paths.insert(context, path));
@@ -87,12 +87,16 @@ fn parse(bytes: &[u8]) -> Rc<Value> {
 
 impl Memory {
     fn program(&self, context: i32, name: &str) -> Rc<Value> {
+        let plugin = self.plugin(context).filter(|program| program.get(name).is_some());
+        plugin.or(self.vm.as_ref()).cloned().unwrap_or_default()
+    }
+
+    fn plugin(&self, context: i32) -> Option<&Rc<Value>> {
         let root = match self.parents.get(&context) {
             Some(0) | None => context,
             Some(parent) => *parent,
         };
-        let plugin = self.plugins.get(&root).filter(|program| program.get(name).is_some());
-        plugin.or(self.vm.as_ref()).cloned().unwrap_or_default()
+        self.plugins.get(&root)
     }
 }
 
@@ -115,11 +119,14 @@ impl Call {
         let routine = self.program.get("routines").and_then(|routines| routines.get(name));
         routine.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
+}
 
-    /// Reading the path is a call of the host, so it is only made for programs that ask for it.
-    fn uses_paths(&self) -> bool {
-        self.program.to_string().contains("\"at\":")
-    }
+/// Reading the path is a call of the host, so it is only made for programs that ask for it.
+fn uses_paths(context: i32) -> bool {
+    MEMORY.with_borrow(|memory| {
+        let programs = [memory.plugin(context), memory.vm.as_ref()];
+        programs.into_iter().flatten().any(|program| program.to_string().contains("\"at\":"))
+    })
 }
 
 /// Remembers a number under a name.
