@@ -31,7 +31,7 @@ pub(crate) fn bootstrap(
                 "address": {},
                 "traffic_direction": "INBOUND",
                 "per_connection_buffer_limit_bytes": scenario.buffer_limit.unwrap_or(1 << 20),
-                "filter_chains": [{ "filters": filter }],
+                "filter_chains": [{ "name": "chain", "filters": filter }],
             }],
             "clusters": all,
         },
@@ -74,10 +74,11 @@ fn connection_manager(scenario: &Scenario) -> Value {
             "stat_prefix": "http",
             // It is another one each time.
             "generate_request_id": false,
+            "access_log_options": { "flush_access_log_on_new_request": scenario.logs_beginnings },
             "route_config": {
                 "name": "routes",
                 "virtual_hosts": [{
-                    "name": "all",
+                    "name": "hosts",
                     "domains": ["*"],
                     "routes": routes,
                 }],

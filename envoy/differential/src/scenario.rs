@@ -38,10 +38,13 @@ pub struct Scenario {
     /// Metadata of the route, by filter.
     #[serde(default)]
     pub route_metadata: BTreeMap<String, Value>,
+    /// Whether streams are logged when they begin as well, as access logs can be.
+    #[serde(default)]
+    pub logs_beginnings: bool,
     /// Whether the plugins load. If not, there are no steps, and what is observed is the log alone.
     #[serde(default = "yes")]
     pub starts: bool,
-    /// Whether the proxy crashes. A host that is to be better than that is not compared.
+    /// Whether the proxy crashes: then the log alone is observed. A better host is not compared.
     #[serde(default)]
     pub crashes: bool,
     /// What happens, one after the other. Before each step, everything that the one before caused has happened.

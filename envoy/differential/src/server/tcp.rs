@@ -34,11 +34,13 @@ pub(super) async fn serve(
         }
     }
     let mut part = vec![0; 1 << 16];
+    let mut mark = pace.mark();
     loop {
         match stream.read(&mut part).await {
             Ok(0) => break change(&|message| message.end = End::Complete),
             Err(_) => return change(&|message| message.end = End::Reset),
             Ok(size) => {
+                mark = pace.mark();
                 change(&|message| message.body.get_or_insert_default().extend(&part[..size]));
                 if answer.is_none() {
                     let _ = stream.write_all(&part[..size]).await; // the other side may have left
@@ -46,6 +48,8 @@ pub(super) async fn serve(
             }
         }
     }
+    // So that what was sent last does not arrive together with the end.
+    pace.settle_server(mark).await;
     if let Some(answer) = answer.as_ref().filter(|answer| answer.after == After::End) {
         send(&mut stream, answer, &pace).await;
     }

@@ -182,5 +182,5 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
-    log("_initialize()");
+    crate::operation::initialize();
 }

@@ -143,8 +143,8 @@ fn show_pairs(list: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> String {
     format!("[{}]", shown.join(", "))
 }
 
-/// A serialised map as it is logged.
-pub(crate) fn show_map(map: &[u8]) -> String {
+/// A serialised map as it is logged. Those of properties come from hash tables, and are sorted.
+fn show_map(map: &[u8], sorted: bool) -> String {
     let parsed = || {
         let word = |at: usize| Some(u32::from_le_bytes(map.get(at..at + 4)?.try_into().ok()?) as usize);
         let count = word(0)?;
@@ -161,7 +161,12 @@ pub(crate) fn show_map(map: &[u8]) -> String {
         Some(list)
     };
     match parsed() {
-        Some(list) => show_pairs(&list),
+        Some(mut list) => {
+            if sorted {
+                list.sort();
+            }
+            show_pairs(&list)
+        }
         None if map.is_empty() => "no bytes".to_owned(),
         None => format!("no map: {}", show(map)),
     }
@@ -206,7 +211,8 @@ impl Results {
                 ('u' | 'l', Some("length")) => if long(slot) == 0 { "0" } else { "<some>" }.to_owned(),
                 ('u' | 'l', _) => long(slot).to_string(),
                 (_, Some("length")) => format!("<{size} bytes>"),
-                ('m', _) | (_, Some("map")) => show_map(received(address, size)),
+                ('m', _) => show_map(received(address, size), false),
+                (_, Some("map")) => show_map(received(address, size), true),
                 _ => show(received(address, size)),
             };
             out.push(' ');

@@ -94,18 +94,39 @@ fn invoke(call: &Call, operation: &Value, hostcall: &Hostcall, values: &[Value])
     }
 }
 
-/// Lists the environment: WASI has it in two calls, of which the second needs what the first says.
+/// Logs that the module is initialised, and calls the host's function that the environment's variable
+/// `PROBE_INITIALIZE` names: the configurations cannot be read yet.
+pub(crate) fn initialize() {
+    log("_initialize()");
+    let (_, variables) = environment();
+    let wanted = variables.iter().find_map(|variable| variable.strip_prefix(b"PROBE_INITIALIZE="));
+    if let Some(hostcall) =
+        HOSTCALLS.iter().find(|hostcall| wanted.is_some_and(|wanted| wanted == hostcall.name.as_bytes()))
+    {
+        let status = (hostcall.call)(&[0; 12]);
+        log(&format!("  {}(0..) -> {status}", hostcall.name));
+    }
+}
+
 fn environ() {
+    let (statuses, mut variables) = environment();
+    // Envoy keeps them in a hash map.
+    variables.sort();
+    let listed: Vec<String> = variables.iter().map(|variable| show(variable)).collect();
+    log(&format!("  environ -> {statuses} [{}]", listed.join(", ")));
+}
+
+/// The statuses, and the variables: WASI has them in two calls, of which the second needs what the first says.
+fn environment() -> (String, Vec<Vec<u8>>) {
     let find = |name| HOSTCALLS.iter().find(|hostcall| hostcall.name == name);
-    let (Some(sizes), Some(get)) = (find("environ_sizes_get"), find("environ_get")) else { return };
+    let (Some(sizes), Some(get)) = (find("environ_sizes_get"), find("environ_get")) else {
+        return Default::default();
+    };
     let (mut count, mut size) = (0u32, 0u32);
     let first = (sizes.call)(&[&raw mut count as i64, &raw mut size as i64]);
     let (mut places, mut text) = (vec![0u32; count as usize + 1], vec![0u8; size as usize + 1]);
     let second = (get.call)(&[places.as_mut_ptr() as i64, text.as_mut_ptr() as i64]);
     text.truncate(size as usize);
-    let mut listed: Vec<String> =
-        text.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).map(show).collect();
-    // Envoy keeps them in a hash map.
-    listed.sort();
-    log(&format!("  environ -> {first} {second} {count} {}", listed.join(", ")));
+    let variables = text.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).map(<[u8]>::to_vec);
+    (format!("{first} {second}"), variables.collect())
 }
