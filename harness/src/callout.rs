@@ -46,6 +46,8 @@ pub(crate) struct Callout {
     /// The stream in whose context the call was made, if it was in one.
     pub(crate) stream: Option<usize>,
     pub(crate) what: What,
+    /// A test has been told of it by [`Host::new_callouts`](crate::Host::new_callouts).
+    pub(crate) noticed: bool,
     /// Nothing more comes of it.
     pub(crate) over: bool,
     /// Milliseconds; 0 is none.

@@ -354,6 +354,30 @@ impl Host {
         }
     }
 
+    /// The HTTP callouts to that cluster which wait for an answer and have not been given out by this before.
+    #[must_use]
+    pub fn new_callouts(&self, cluster: &str) -> Vec<Callout> {
+        let found = self.unnoticed(cluster, |what| matches!(what, What::Http(_)));
+        found.into_iter().map(|call| Callout::new(self.clone(), call)).collect()
+    }
+
+    /// The gRPC callouts to that cluster which are open and have not been given out by this before.
+    #[must_use]
+    pub fn new_grpc_callouts(&self, cluster: &str) -> Vec<GrpcCallout> {
+        let found = self.unnoticed(cluster, |what| matches!(what, What::Grpc(_)));
+        found.into_iter().map(|call| GrpcCallout::new(self.clone(), call)).collect()
+    }
+
+    fn unnoticed(&self, cluster: &str, kind: impl Fn(&What) -> bool) -> Vec<usize> {
+        let found = self.waiting(cluster, kind);
+        let mut machine = self.lock();
+        let all = &mut machine.world().callouts.all;
+        found
+            .into_iter()
+            .filter(|call| all.get_mut(*call).is_some_and(|call| !std::mem::replace(&mut call.noticed, true)))
+            .collect()
+    }
+
     fn waiting(&self, cluster: &str, kind: impl Fn(&What) -> bool) -> Vec<usize> {
         let mut machine = self.lock();
         let all = machine.world().callouts.all.iter().enumerate();

@@ -52,5 +52,5 @@ pub use plugin::{FailurePolicy, Plugin};
 pub use profile::Profile;
 pub use property::Value;
 pub use raw::Raw;
-pub use start::StartError;
+pub use start::{StartError, StartFailure};
 pub use stats::Metric;

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::abi::Callback;
 use crate::finding::Finding;
 use crate::guest::{Context, Effect, Root};
-use crate::log::{LogLine, Role};
+use crate::log::Role;
 use crate::plugin::{FailurePolicy, PluginConfig};
-use crate::start::StartError;
+use crate::start::{StartError, StartFailure};
 use crate::transcript::Event;
 use crate::vm::{Called, Limits, Vm, VmConfig};
 use crate::world::{Posted, World};
@@ -79,25 +79,33 @@ impl Machine {
             reloaded: HashMap::new(),
             stopped: false,
         };
-        let count = machine.world().plugins.len();
-        if count == 0 {
-            return Err(StartError::NoPlugin);
+        match machine.load_all() {
+            Ok(()) => Ok(machine),
+            Err(failure) => Err(StartError::new(failure, machine.world().log.lines().to_vec())),
         }
-        for plugin in 0..count {
-            machine.load(plugin)?;
-        }
-        machine.pump();
-        Ok(machine)
     }
 
-    fn load(&mut self, plugin: usize) -> Result<(), StartError> {
+    fn load_all(&mut self) -> Result<(), StartFailure> {
+        let count = self.world().plugins.len();
+        if count == 0 {
+            return Err(StartFailure::NoPlugin);
+        }
+        (0..count).try_for_each(|plugin| self.load(plugin))?;
+        self.pump();
+        Ok(())
+    }
+
+    fn load(&mut self, plugin: usize) -> Result<(), StartFailure> {
         let config = self.plugin(plugin);
         if self.settings.strict_link {
             let unknown = config.module.unknown_imports();
             if !unknown.is_empty() {
                 let imports =
                     unknown.iter().map(|import| format!("{}.{}", import.module, import.name)).collect();
-                return Err(StartError::UnknownImports { module: config.module.name().to_owned(), imports });
+                return Err(StartFailure::UnknownImports {
+                    module: config.module.name().to_owned(),
+                    imports,
+                });
             }
         }
         if self.settings.full_start && self.find_vm(&config, Role::Base).is_none() {
@@ -118,7 +126,7 @@ impl Machine {
     }
 
     /// Tries the plugin in a canary, then makes its instance on every thread.
-    fn instantiate(&mut self, plugin: usize) -> Result<Vec<(Role, Instance)>, StartError> {
+    fn instantiate(&mut self, plugin: usize) -> Result<Vec<(Role, Instance)>, StartFailure> {
         let config = self.plugin(plugin);
         let mut threads: Vec<Role> = (0..self.settings.workers).map(Role::Worker).collect();
         if self.settings.full_start {
@@ -132,7 +140,7 @@ impl Machine {
     }
 
     /// The plugin's instance on a thread, made if there is none; equal plugins share one.
-    fn instance(&mut self, plugin: usize, role: Role) -> Result<Instance, StartError> {
+    fn instance(&mut self, plugin: usize, role: Role) -> Result<Instance, StartFailure> {
         let config = self.plugin(plugin);
         let found = self.find_vm(&config, role);
         if let Some(vm) = found
@@ -174,7 +182,7 @@ impl Machine {
         })
     }
 
-    fn make_vm(&mut self, config: &PluginConfig, role: Role) -> Result<usize, StartError> {
+    fn make_vm(&mut self, config: &PluginConfig, role: Role) -> Result<usize, StartFailure> {
         let vm_config = Arc::new(VmConfig {
             key: vm_key(config),
             vm_id: config.vm_id.clone(),
@@ -192,14 +200,13 @@ impl Machine {
     }
 
     /// Makes a root context for the plugin and configures it (`WasmBase::start`, `configure`).
-    fn configure(&mut self, vm: usize, plugin: usize) -> Result<u32, StartError> {
+    fn configure(&mut self, vm: usize, plugin: usize) -> Result<u32, StartFailure> {
         let name = self.plugin(plugin);
-        let logged = self.world().log.lines().len();
         let vm_configuration = self.guest(vm).config.configuration.len();
         let guest = self.guest(vm);
         let root = guest.allocate_context(Context::Root);
         guest.roots.insert(root, Root { plugin, configuring: true, ..Root::default() });
-        let trapped = |machine: &mut Self, at: &'static str| StartError::Trapped {
+        let trapped = |machine: &mut Self, at: &'static str| StartFailure::Trapped {
             module: name.module.name().to_owned(),
             at,
             message: machine.vms.get(vm).and_then(|vm| vm.failed.clone()).unwrap_or_default(),
@@ -212,8 +219,7 @@ impl Machine {
         match self.enter(vm, root, Callback::VmStart, &[root, size(vm_configuration)]) {
             Called::Failed => return Err(trapped(self, "proxy_on_vm_start")),
             Called::Returned(0) => {
-                let logs = self.logged_since(logged);
-                return Err(StartError::VmRefused { plugin: name.name, logs });
+                return Err(StartFailure::VmRefused { plugin: name.name });
             }
             _ => {}
         }
@@ -224,8 +230,7 @@ impl Machine {
         match called {
             Called::Failed => return Err(trapped(self, "proxy_on_configure")),
             Called::Returned(0) => {
-                let logs = self.logged_since(logged);
-                return Err(StartError::ConfigurationRefused { plugin: name.name, logs });
+                return Err(StartFailure::ConfigurationRefused { plugin: name.name });
             }
             _ => {}
         }
@@ -237,10 +242,6 @@ impl Machine {
         if let Some(root) = self.guest(vm).roots.get_mut(&root) {
             root.configuring = configuring;
         }
-    }
-
-    fn logged_since(&mut self, count: usize) -> Vec<LogLine> {
-        self.world().log.lines().iter().skip(count).cloned().collect()
     }
 
     /// Forgets what a VM waits for; it is never called again.
@@ -462,10 +463,19 @@ impl Machine {
 
     /// Gives a plugin another configuration. Root contexts of the old one are told that they are done.
     pub(crate) fn reconfigure(&mut self, name: &str, configuration: Vec<u8>) -> Result<(), StartError> {
+        let logged = self.world().log.lines().len();
+        let replaced = self.replace(name, configuration);
+        replaced.map_err(|failure| {
+            let logs = self.world().log.lines().iter().skip(logged).cloned().collect();
+            StartError::new(failure, logs)
+        })
+    }
+
+    fn replace(&mut self, name: &str, configuration: Vec<u8>) -> Result<(), StartFailure> {
         let chain = self.chain.clone();
         let place = chain.iter().position(|plugin| self.plugin(*plugin).name == name);
         let Some((place, old)) = place.and_then(|place| Some((place, *chain.get(place)?))) else {
-            return Err(StartError::NoPlugin);
+            return Err(StartFailure::NoPlugin);
         };
         // The old one stays known: streams in flight and its root contexts still ask for it.
         let new = self.world().plugins.len();

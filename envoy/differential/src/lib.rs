@@ -3,10 +3,8 @@
 //! - [`scenario`]: what a file of `scenarios/` says, for any driver;
 //! - [`observation`]: what was seen, as text;
 //! - [`recording`]: the files, and which recording is for which Envoy;
-//! - [`envoy`]: the driver that runs a scenario in a real Envoy.
-//!
-//! Another host is compared with the recordings alone, without an Envoy: its driver runs the same scenarios and
-//! compares [`observation::sections`].
+//! - [`envoy`]: the driver that runs a scenario in a real Envoy;
+//! - [`harness`]: the driver that runs a scenario in the harness, which is compared with the recordings.
 #![warn(missing_docs)]
 #![expect(
     clippy::expect_used,
@@ -16,6 +14,7 @@
 )]
 
 pub mod envoy;
+pub mod harness;
 pub mod observation;
 pub mod recording;
 pub mod scenario;

@@ -81,6 +81,13 @@ impl Callout {
         self.host.lock().refuse_connection(self.call);
     }
 
+    /// The connection is lost before a response has begun, and Envoy answers 503 in the cluster's place.
+    pub fn fail(self, reason: &str) {
+        let text =
+            format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
+        self.host.lock().local_answer(self.call, 503, &text);
+    }
+
     /// The connection is reset after the response has begun: the filter sees no headers and the status 11.
     pub fn reset(self) {
         self.host.lock().reset_http(self.call);

@@ -111,6 +111,18 @@ impl Stream {
         self.read(|http| http.upstream.headers.is_some().then(|| http.upstream.request()))
     }
 
+    /// Whether the upstream has the whole request.
+    #[must_use]
+    pub fn has_reached_upstream(&self) -> bool {
+        self.read(|http| http.upstream.end)
+    }
+
+    /// Whether the client has the whole response.
+    #[must_use]
+    pub fn has_reached_downstream(&self) -> bool {
+        self.read(|http| http.downstream.end)
+    }
+
     /// The reply that a filter, or the proxy, gave in the upstream's place.
     ///
     /// # Panics

@@ -101,8 +101,17 @@ fn open(
     };
     let world = guest.world();
     let what = What::Grpc(grpc);
-    let call =
-        world.callouts.add(Callout { vm, root, token, cluster, stream, what, over: false, timeout_ms });
+    let call = world.callouts.add(Callout {
+        vm,
+        root,
+        token,
+        cluster,
+        stream,
+        what,
+        noticed: false,
+        over: false,
+        timeout_ms,
+    });
     if timeout_ms > 0 {
         let at = world.clock.monotonic().saturating_add(u64::from(timeout_ms) * 1_000_000);
         world.timers.set(at, Due::CalloutTimeout { call });

@@ -77,7 +77,7 @@ fn send(
     // Envoy takes trailers and does not send them.
     let request = Request { headers, body: Bytes::copy_from_slice(body), trailers: None };
     let what = What::Http(request);
-    let callout = Callout { vm, root, token, cluster, stream, what, over: false, timeout_ms };
+    let callout = Callout { vm, root, token, cluster, stream, what, noticed: false, over: false, timeout_ms };
     let call = world.callouts.add(callout);
     if timeout_ms > 0 {
         let at = world.clock.monotonic().saturating_add(u64::from(timeout_ms) * 1_000_000);

@@ -1,0 +1,50 @@
+//! The harness does what was recorded of real Envoys. `SCENARIO=text` picks scenarios by their names.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use meshloom_differential::harness::{can_run, observe, profile};
+use meshloom_differential::observation::difference;
+use meshloom_differential::recording::{Named, recorded, scenarios};
+
+#[test]
+fn the_harness_goes_as_envoy_1_40_does() {
+    check_all("1.40");
+}
+
+#[test]
+fn the_harness_goes_as_envoy_1_36_does() {
+    check_all("1.36");
+}
+
+fn check_all(version: &str) {
+    let probe = meshloom_lab::root().join("target/wasm32-unknown-unknown/release/probe.wasm");
+    let wanted = std::env::var("SCENARIO").unwrap_or_default();
+    let all: Vec<Named> = scenarios()
+        .into_iter()
+        .filter(|named| named.name.contains(&wanted) && can_run(&named.scenario))
+        .collect();
+    let mut problems = Vec::new();
+    for named in &all {
+        let expected = recorded(&named.name, version).expect("recorded");
+        let found =
+            catch_unwind(AssertUnwindSafe(|| observe(&named.scenario, profile(version), &probe).to_string()));
+        let problem = match found {
+            Ok(found) => difference(&comparable(&expected), &comparable(&found)),
+            Err(panic) => Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "panic".to_owned())),
+        };
+        problems.extend(problem.map(|problem| format!("{}: - Envoy, + harness\n{problem}", named.name)));
+    }
+    assert!(
+        problems.is_empty(),
+        "Envoy {version}, {} of {} scenarios differ:\n\n{}",
+        problems.len(),
+        all.len(),
+        problems.join("\n")
+    );
+}
+
+/// Without what the wire adds: framing of HTTP/1.1, and the difference between no body and an empty one.
+fn comparable(text: &str) -> String {
+    let wire = ["transfer-encoding: chunked", "connection: close", "body: "];
+    text.lines().filter(|line| !wire.contains(line)).map(|line| format!("{line}\n")).collect()
+}
