@@ -30,6 +30,8 @@ pub(crate) struct Guest {
     pub(crate) malloc: Option<TypedFunc<u32, u32>>,
     pub(crate) contexts: HashMap<u32, Context>,
     pub(crate) roots: BTreeMap<u32, Root>,
+    /// The buffer that each context asked for last.
+    pub(crate) last_buffers: HashMap<u32, crate::abi::BufferType>,
     /// The callback that runs.
     pub(crate) running: Option<Callback>,
     /// The context whose callback runs.
@@ -79,7 +81,6 @@ pub(crate) struct Root {
     pub(crate) tick: Tick,
     /// `on_done` returned false, `proxy_done` is awaited.
     pub(crate) pending_done: bool,
-    pub(crate) foreign_arguments: Option<Vec<u8>>,
     /// Properties declared by the foreign function `declare_property`.
     pub(crate) declared: HashMap<Vec<u8>, crate::foreign::Declared>,
 }
@@ -205,6 +206,7 @@ impl Guest {
             malloc: None,
             contexts: HashMap::from([(0, Context::Vm)]),
             roots: BTreeMap::new(),
+            last_buffers: HashMap::new(),
             running: None,
             current: 0,
             effective: 0,
@@ -245,6 +247,12 @@ impl Guest {
         } else {
             self.current
         }
+    }
+
+    /// Forgets a context.
+    pub(crate) fn forget(&mut self, id: u32) {
+        self.contexts.remove(&id);
+        self.last_buffers.remove(&id);
     }
 
     pub(crate) fn context(&self) -> Context {

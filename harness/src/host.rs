@@ -405,9 +405,9 @@ impl Host {
         self.lock().world().stats.get(name).next().cloned()
     }
 
-    /// Every metric by name.
+    /// Every metric with its name; metrics of different kinds may have the same.
     #[must_use]
-    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+    pub fn metrics(&self) -> Vec<(String, Metric)> {
         let mut machine = self.lock();
         machine.world().stats.all().iter().map(|stat| (stat.name.clone(), stat.metric.clone())).collect()
     }

@@ -13,6 +13,7 @@ mod exchange;
 mod fault;
 mod finding;
 mod foreign;
+mod grpc_status;
 mod guest;
 mod header;
 mod host;

@@ -1,6 +1,6 @@
 //! The proxy itself: VMs, the world around them, and how calls go in and effects come out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -10,6 +10,7 @@ use crate::finding::Finding;
 use crate::guest::{Context, Effect, Root};
 use crate::log::Role;
 use crate::plugin::{FailurePolicy, PluginConfig};
+use crate::stream::End;
 use crate::start::{StartError, StartFailure};
 use crate::transcript::Event;
 use crate::vm::{Called, Limits, Vm, VmConfig};
@@ -42,8 +43,14 @@ pub(crate) struct Machine {
     main: Vec<Instance>,
     pub(crate) settings: Settings,
     next_worker: usize,
+    /// What canaries have tried: VM key, root id, name and configuration.
+    tried: HashSet<(String, String, String, Vec<u8>)>,
     /// When a failed VM was last made anew, by worker and plugin, on the monotonic clock.
     reloaded: HashMap<(usize, usize), u64>,
+    /// Counts what came from outside: what happens in one operation happens before a connection can be made.
+    operation: u64,
+    /// On the monotonic clock.
+    started_at: u64,
     pub(crate) stopped: bool,
 }
 
@@ -68,7 +75,10 @@ impl Machine {
     ///
     /// Why the first plugin that does not start does not.
     pub(crate) fn start(world: World, settings: Settings) -> Result<Self, StartError> {
+        let started_at = world.clock.monotonic();
         let mut machine = Self {
+            operation: 0,
+            started_at,
             world: Some(Box::new(world)),
             vms: Vec::new(),
             chain: Vec::new(),
@@ -76,6 +86,7 @@ impl Machine {
             main: Vec::new(),
             settings,
             next_worker: 0,
+            tried: HashSet::new(),
             reloaded: HashMap::new(),
             stopped: false,
         };
@@ -130,10 +141,13 @@ impl Machine {
         let config = self.plugin(plugin);
         let mut threads: Vec<Role> = (0..self.settings.workers).map(Role::Worker).collect();
         if self.settings.full_start {
-            let canary = self.make_vm(&config, Role::Canary)?;
-            self.configure(canary, plugin)?;
-            // It has served its purpose; nobody tells it so.
-            self.discard(canary);
+            let key = (vm_key(&config), config.root_id.clone(), config.name.clone(), config.configuration.clone());
+            if self.tried.insert(key) {
+                let canary = self.make_vm(&config, Role::Canary)?;
+                self.configure(canary, plugin)?;
+                // It has served its purpose; nobody tells it so.
+                self.discard(canary);
+            }
             threads.insert(0, Role::Main);
         }
         threads.into_iter().map(|thread| Ok((thread, self.instance(plugin, thread)?))).collect()
@@ -249,6 +263,9 @@ impl Machine {
         if let Some(vm) = self.vms.get_mut(vm) {
             vm.failed.get_or_insert_with(|| "discarded".to_owned());
         }
+        // Nothing was sent yet.
+        let callouts = self.world().callouts.all.iter_mut();
+        callouts.filter(|callout| callout.vm == vm).for_each(|callout| callout.over = true);
     }
 
     #[expect(
@@ -287,8 +304,9 @@ impl Machine {
             return None;
         }
         let now = self.world().clock.monotonic();
-        let last = self.reloaded.get(&(worker, place)).copied();
-        if last.is_some_and(|last| now < last.saturating_add(self.settings.reload_backoff)) {
+        // The first load counts as well: a plugin that traps at once is not made anew at once.
+        let last = self.reloaded.get(&(worker, place)).copied().unwrap_or(self.started_at);
+        if now < last.saturating_add(self.settings.reload_backoff) {
             return None;
         }
         self.reloaded.insert((worker, place), now);
@@ -378,7 +396,12 @@ impl Machine {
         use crate::stream::Direction::{Request, Response};
         match effect {
             Effect::Continue { stream, filter, response } => {
-                self.resume(stream, filter, if response { Response } else { Request });
+                let direction = if response { Response } else { Request };
+                let profile = self.world().profile;
+                if !profile.loses_the_part_after_a_resume() {
+                    self.side(stream, filter, direction).buffering = false;
+                }
+                self.resume(stream, filter, direction);
             }
             Effect::Close { stream } => self.reset(stream),
             Effect::Reply { stream, reply } => self.local_reply(stream, reply),
@@ -388,7 +411,7 @@ impl Machine {
                 self.enter(vm, root, Callback::Delete, &[root]);
                 let guest = self.guest(vm);
                 guest.roots.remove(&root);
-                guest.contexts.remove(&root);
+                guest.forget(root);
             }
             Effect::ForgetAnswer { root } => {
                 if let Some(root) = self.guest(vm).roots.get_mut(&root) {
@@ -405,11 +428,19 @@ impl Machine {
         // Two plugins may keep each other busy for ever; a test should end all the same.
         const LIMIT: usize = 100_000;
         for _ in 0..LIMIT {
-            let Some(posted) = self.world().posted.pop_front() else { return };
+            let Some(posted) = self.world().posted.pop_front() else {
+                self.operation += 1;
+                return;
+            };
             match posted {
                 Posted::QueueReady { vm_key, root, queue } => self.queue_ready(&vm_key, root, queue),
                 Posted::Answer { call } => self.answer_by_itself(call),
                 Posted::Respond { stream } => self.respond_by_itself(stream),
+                Posted::End { stream } => {
+                    if self.world().http.get(stream).is_some_and(Option::is_some) {
+                        self.end_stream(stream, End::Complete);
+                    }
+                }
             }
         }
         self.world().posted.clear();
@@ -458,7 +489,7 @@ impl Machine {
         self.after(vm);
         let guest = self.guest(vm);
         guest.roots.remove(&root);
-        guest.contexts.remove(&root);
+        guest.forget(root);
     }
 
     /// Gives a plugin another configuration. Root contexts of the old one are told that they are done.

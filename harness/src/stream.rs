@@ -30,6 +30,12 @@ pub(crate) struct HttpStream {
     pub(crate) prepared: Option<Reply>,
     /// Where the response came from.
     pub(crate) source: Source,
+    /// A reply past the filters stands in place of what they saw.
+    pub(crate) replaced: bool,
+    /// Filters let something through that no codec writes.
+    pub(crate) unwritable: bool,
+    /// The operation in which the upstream was first sent something.
+    pub(crate) forwarded_in: u64,
     /// Response headers have left the chain.
     pub(crate) sent: bool,
     /// How it ended, once it has.
@@ -43,7 +49,8 @@ pub(crate) struct HttpStream {
     pub(crate) properties: BTreeMap<String, Value>,
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) costs: Costs,
-    pub(crate) upstream_reset: bool,
+    /// Requests that the upstream had when filters sent headers again: Envoy resets them.
+    pub(crate) abandoned: Vec<Received>,
 }
 
 /// The two ways through a chain.
@@ -87,6 +94,12 @@ pub(crate) struct Path {
     pub(crate) buffered: Option<Buffer>,
     /// What is on its way through the chain now.
     pub(crate) flight: Buffer,
+    /// So much is held back that no more is read.
+    pub(crate) blocked: bool,
+    /// What the sender sent meanwhile.
+    pub(crate) waiting: Buffer,
+    pub(crate) waiting_end: bool,
+    pub(crate) waiting_trailers: Option<HeaderMap>,
     /// The last filter that stopped wants back pressure and no limit.
     pub(crate) streaming: bool,
     /// A local reply took over.

@@ -66,4 +66,6 @@ pub(crate) enum Posted {
     Answer { call: usize },
     /// The upstream may answer this stream by itself.
     Respond { stream: usize },
+    /// The stream was answered past its filters, and ends.
+    End { stream: usize },
 }

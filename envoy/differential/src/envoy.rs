@@ -240,7 +240,7 @@ fn plugin<'a>(scenario: &'a Scenario, origin: &str) -> &'a str {
 }
 
 /// Takes what is another each time out of lists of headers.
-fn stable(message: &str) -> String {
+pub(crate) fn stable(message: &str) -> String {
     let mut stable = message.to_owned();
     for (name, value) in [("x-envoy-upstream-service-time", "0"), ("date", "now")] {
         let name = format!("\"{name}\": \"");

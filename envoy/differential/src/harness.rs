@@ -56,10 +56,10 @@ pub fn observe(scenario: &Scenario, profile: Profile, probe: &Path) -> Observati
     }
     let downstream = run.downstream();
     let upstream = run.upstream();
-    let callouts = std::mem::take(&mut run.asked);
+    let callouts = run.callouts();
     let metrics = metrics(&host, &scenario.metrics);
     let before = host.log_lines().len();
-    drop(run);
+    run.end();
     host.shut_down();
     let lines = host.log_lines();
     let worker = |line: &LogLine| matches!(line.role, Role::Worker(_));
@@ -138,7 +138,13 @@ struct Run<'a> {
     streams: BTreeMap<String, Open>,
     order: Vec<String>,
     underway: Vec<Underway>,
-    asked: BTreeMap<String, Vec<Message>>,
+    asked: BTreeMap<String, Vec<Asked>>,
+}
+
+/// What a cluster was asked.
+enum Asked {
+    Http(Message),
+    Grpc(pwh::GrpcCallout),
 }
 
 /// A stream or connection of a client.
@@ -184,7 +190,10 @@ impl<'a> Run<'a> {
                 self.http(&trailers.name).trailers(map(&trailers.lines));
             }
             Step::Finish(name) => self.finish(name),
-            Step::Reset(name) | Step::Disconnect(name) => {
+            Step::Reset(name) => {
+                self.http(name).reset_by_client();
+            }
+            Step::Disconnect(name) => {
                 if let Some(open) = self.streams.get_mut(name) {
                     open.left = true;
                 }
@@ -269,7 +278,8 @@ impl<'a> Run<'a> {
         loop {
             self.settle();
             let next = self.underway.iter().map(|underway| underway.at).min();
-            let next = next.filter(|next| *next <= target).unwrap_or(target);
+            // Not all at once: what a tick asks for is to be answered soon.
+            let next = next.into_iter().chain([self.now + TICK, target]).min().unwrap_or(target);
             self.host.advance(next - self.now);
             self.now = next;
             if next == target {
@@ -323,13 +333,14 @@ impl<'a> Run<'a> {
             for callout in self.host.new_callouts(name) {
                 let request = callout.request();
                 let answer = answer_for(answers, &request.path());
-                self.asked.entry(name.clone()).or_default().push(message(request, End::Complete));
+                self.asked.entry(name.clone()).or_default().push(Asked::Http(message(request, End::Complete)));
                 let at = self.now + Duration::from_millis(answer.delay);
                 self.underway.push(Underway { at, to: To::Callout(callout), answer, next: 0 });
             }
             for callout in self.host.new_grpc_callouts(name) {
                 let answer = answer_for(answers, &format!("/{}/{}", callout.service(), callout.method()));
                 let at = self.now + Duration::from_millis(answer.delay);
+                self.asked.entry(name.clone()).or_default().push(Asked::Grpc(callout.clone()));
                 self.underway.push(Underway { at, to: To::Grpc(callout), answer, next: 0 });
             }
         }
@@ -359,6 +370,11 @@ impl<'a> Run<'a> {
                     0 => {
                         let headers = Response { headers: response_headers(answer), ..Response::default() };
                         stream.respond_headers(&headers, parts == 0 && !more);
+                        let status = stream.downstream().map_or(200, |response| response.status());
+                        if !(100..1000).contains(&status) && !stream.is_over() {
+                            // The client does not take it.
+                            stream.disconnect();
+                        }
                     }
                     part if part <= parts => {
                         stream.respond_data(answer.body[part - 1].bytes(), part == parts && !more);
@@ -380,19 +396,42 @@ impl<'a> Run<'a> {
         self.underway.push(underway);
     }
 
+    /// What is open yet ends with the proxy, the last of it first.
+    fn end(mut self) {
+        while let Some(name) = self.order.pop() {
+            self.streams.remove(&name);
+        }
+    }
+
     fn upstream(&self) -> Vec<Message> {
         let seen = |name: &String| match &self.streams[name].what {
             Client::Http(stream) => {
+                let abandoned = stream.abandoned().into_iter().map(|request| message(&request, End::Reset));
                 let end = match (stream.has_reached_upstream(), stream.is_over()) {
                     (true, _) => End::Complete,
                     (false, true) => End::Reset,
                     (false, false) => End::Open,
                 };
-                stream.upstream().map(|request| message(&request, end))
+                abandoned.chain(stream.upstream().map(|request| message(&request, end))).collect()
             }
-            Client::Tcp(_) => None,
+            Client::Tcp(_) => Vec::new(),
         };
-        self.order.iter().filter_map(seen).collect()
+        self.order.iter().flat_map(seen).collect()
+    }
+
+    fn callouts(&self) -> BTreeMap<String, Vec<Message>> {
+        let seen = |asked: &Asked| match asked {
+            Asked::Http(message) => message.clone(),
+            Asked::Grpc(callout) => {
+                let end = match (callout.is_cancelled(), callout.is_half_closed(), callout.is_over()) {
+                    (_, true, _) => End::Complete,
+                    (true, ..) | (_, _, true) => End::Reset,
+                    _ => End::Open,
+                };
+                message(&callout.request(), end)
+            }
+        };
+        self.asked.iter().map(|(name, asked)| (name.clone(), asked.iter().map(seen).collect())).collect()
     }
 
     fn downstream(&self) -> BTreeMap<String, Message> {
@@ -405,6 +444,14 @@ impl<'a> Run<'a> {
                     _ => End::Open,
                 };
                 let response = response.unwrap_or_default();
+                let refused = !(100..1000).contains(&response.status());
+                if end == End::Complete && (refused || length_is_wrong(&response)) {
+                    // Clients do not take such a response.
+                    let headers = if refused { Vec::new() } else { lines(&response.headers) };
+                    return Message { headers, end: End::Reset, ..Message::default() };
+                }
+                // An HTTP/1.1 response without a length may end by its connection's.
+                let end = if open.protocol == Protocol::Http1 && end == End::Reset { End::Complete } else { end };
                 let body = (!response.body.is_empty()).then(|| response.body.to_vec());
                 let trailers = response.trailers.as_ref().map(lines).unwrap_or_default();
                 Message { headers: lines(&response.headers), body, trailers, end }
@@ -427,7 +474,10 @@ fn headers(request: &Request, _trailers: bool) -> HeaderMap {
         }
     };
     let mut headers = HeaderMap::from(pseudo);
-    headers.extend(request.headers.iter().map(|(name, value)| (name, value.bytes())));
+    // The HTTP/2 codec puts cookies together, and last.
+    let is_cookie = |line: &&(String, Text)| request.protocol == Protocol::Http2 && line.0 == "cookie";
+    let (cookies, others): (Vec<_>, Vec<_>) = request.headers.iter().partition(is_cookie);
+    headers.extend(others.into_iter().chain(cookies).map(|(name, value)| (name, value.bytes())));
     headers.add("x-forwarded-proto", "http");
     headers
 }
@@ -440,7 +490,7 @@ fn response_headers(answer: &Answer) -> HeaderMap {
 
 fn answer_callout(callout: pwh::Callout, answer: &Answer) {
     if answer.reset == Some(Reset::BeforeHeaders) {
-        return callout.fail("protocol error");
+        return callout.fail("remote reset");
     }
     if answer.reset.is_some() {
         return callout.reset();
@@ -452,26 +502,39 @@ fn answer_callout(callout: pwh::Callout, answer: &Answer) {
 
 /// A server's frames, as the other side of gRPC reads them.
 fn answer_grpc(callout: &pwh::GrpcCallout, answer: &Answer) {
-    callout.initial_metadata(response_headers(answer));
-    for part in &answer.body {
-        let bytes = part.bytes();
-        if let Some(message) = bytes.get(5..) {
-            callout.message(message);
-        }
+    let headers = response_headers(answer);
+    let status = |map: &HeaderMap| text(map, "grpc-status").and_then(|status| status.parse().ok());
+    if answer.status != 200 {
+        callout.answer_http(answer.status.into());
+        return;
+    }
+    if let Some(status) = status(&headers) {
+        // Trailers alone, in place of headers.
+        let mut trailers = headers.clone();
+        trailers.add("x-envoy-upstream-service-time", "0");
+        callout.initial_metadata(HeaderMap::new()).trailing_metadata(trailers);
+        callout.close(status, &text(&headers, "grpc-message").unwrap_or_default());
+        return;
+    }
+    callout.initial_metadata(headers);
+    let body: Vec<u8> = answer.body.iter().flat_map(Text::bytes).collect();
+    let mut rest = &body[..];
+    while let Some((frame, after)) = rest.split_first_chunk::<5>() {
+        let length = u32::from_be_bytes([frame[1], frame[2], frame[3], frame[4]]) as usize;
+        callout.message(&after[..length]);
+        rest = &after[length..];
     }
     if answer.reset.is_some() {
-        callout.close(
-            14,
-            "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
-        );
+        callout.reset();
         return;
     }
     let trailers = map(&answer.trailers);
-    let text = |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
-    let status = text("grpc-status").and_then(|status| status.parse().ok());
-    let message = text("grpc-message").unwrap_or_default();
     callout.trailing_metadata(trailers.clone());
-    callout.close(status.unwrap_or(2), &message);
+    callout.close(status(&trailers).unwrap_or(2), &text(&trailers, "grpc-message").unwrap_or_default());
+}
+
+fn text(map: &HeaderMap, name: &str) -> Option<String> {
+    map.get(name).map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
 fn answer_for(answers: &[Answer], path: &str) -> Answer {
@@ -483,13 +546,24 @@ fn map(lines: &[(String, Text)]) -> HeaderMap {
     lines.iter().map(|(name, value)| (name, value.bytes())).collect()
 }
 
+/// The lines of a map as the peers' own maps show them: those of one name together.
 fn lines(map: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    map.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec())).collect()
+    let mut lines: Vec<(String, Vec<u8>)> = Vec::new();
+    for (name, value) in map.iter() {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let place = lines.iter().rposition(|line| line.0 == name).map_or(lines.len(), |last| last + 1);
+        lines.insert(place, (name, value.to_vec()));
+    }
+    lines
 }
 
 /// A request in the order in which HTTP/2 servers show it: pseudo headers first, in theirs.
 fn message(request: &pwh::Request, end: End) -> Message {
-    let all = lines(&request.headers);
+    let mut all = lines(&request.headers);
+    if request.headers.get(":authority").is_none() {
+        // A URI has no scheme without one.
+        all.retain(|line| line.0 != ":scheme");
+    }
     let pseudo = [":method", ":scheme", ":authority", ":path"];
     let first = pseudo.iter().flat_map(|name| all.iter().filter(move |line| line.0 == *name));
     let rest = all.iter().filter(|line| !line.0.starts_with(':'));
@@ -511,9 +585,9 @@ fn shown(scenario: &Scenario, lines: &[LogLine], wanted: impl Fn(&LogLine) -> bo
             Level::Warn => shown.push_str("(warning) "),
             level => shown.push_str(&format!("({level}) ")),
         }
-        // Envoy's log ends a line where the message does.
-        shown.push_str(&line.message);
-        shown
+        // Envoy's log goes on in another line, which has no beginning that would tell whose it is.
+        shown.push_str(line.message.lines().next().unwrap_or_default());
+        crate::envoy::stable(&shown)
     };
     lines.iter().filter(|line| wanted(line)).map(show).collect()
 }
@@ -523,6 +597,7 @@ fn metrics(host: &Host, beginnings: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = host
         .metrics()
         .into_iter()
+        .map(|(name, metric)| (name.replace(['.', '-', ' '], "_"), metric))
         .filter(|(name, _)| beginnings.iter().any(|beginning| name.starts_with(beginning)))
         .map(|(name, metric)| match metric {
             pwh::Metric::Counter(value) | pwh::Metric::Gauge(value) => format!("{name} {value}"),
@@ -531,6 +606,12 @@ fn metrics(host: &Host, beginnings: &[String]) -> Vec<String> {
         .collect();
     lines.sort();
     lines
+}
+
+/// Whether a client finds more or less of a body than it was promised.
+fn length_is_wrong(response: &Response) -> bool {
+    let promised = text(&response.headers, "content-length");
+    promised.is_some_and(|promised| promised != response.body.len().to_string())
 }
 
 /// Whether the harness can run the scenario at all.

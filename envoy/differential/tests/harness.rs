@@ -1,4 +1,5 @@
-//! The harness does what was recorded of real Envoys. `SCENARIO=text` picks scenarios by their names.
+//! The harness does what was recorded of real Envoys. `SCENARIO=text` picks scenarios by their names, `FOUND=folder` writes
+//! what was found there.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -28,6 +29,11 @@ fn check_all(version: &str) {
         let expected = recorded(&named.name, version).expect("recorded");
         let found =
             catch_unwind(AssertUnwindSafe(|| observe(&named.scenario, profile(version), &probe).to_string()));
+        if let (Some(folder), Ok(found)) = (std::env::var_os("FOUND"), &found) {
+            // For a better look than the first difference.
+            let file = std::path::Path::new(&folder).join(format!("{}.{version}.txt", named.name));
+            std::fs::write(file, comparable(found)).expect("FOUND names a folder");
+        }
         let problem = match found {
             Ok(found) => difference(&comparable(&expected), &comparable(&found)),
             Err(panic) => Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "panic".to_owned())),

@@ -98,8 +98,10 @@ fn open(
         half_closed: message.is_some(),
         local_closed: false,
         remote_closed: false,
+        cancelled: false,
     };
     let world = guest.world();
+    let sent_at = world.clock.monotonic();
     let what = What::Grpc(grpc);
     let call = world.callouts.add(Callout {
         vm,
@@ -108,7 +110,7 @@ fn open(
         cluster,
         stream,
         what,
-        noticed: false,
+        sent_at, noticed: false,
         over: false,
         timeout_ms,
     });
@@ -192,7 +194,11 @@ pub(super) fn cancel(call: &mut Call<'_>, id: u32) -> Outcome {
     if id & KIND != CALL && id & KIND != STREAM {
         return Ok(Status::BadArgument);
     }
-    find(call.guest(), id)?.over = true;
+    let callout = find(call.guest(), id)?;
+    callout.over = true;
+    if let What::Grpc(grpc) = &mut callout.what {
+        grpc.cancelled = true;
+    }
     Ok(Status::Ok)
 }
 
@@ -205,6 +211,7 @@ pub(super) fn close(call: &mut Call<'_>, id: u32) -> Outcome {
     if let What::Grpc(grpc) = &mut callout.what {
         // Closing a call cancels it; a stream lives on until the other side closes it too.
         callout.over = grpc.unary || grpc.remote_closed;
+        grpc.cancelled |= grpc.unary;
         grpc.half_closed = true;
         grpc.local_closed = true;
     }

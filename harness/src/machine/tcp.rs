@@ -288,6 +288,6 @@ impl Machine {
                 self.after(vm);
             }
         }
-        self.guest(vm).contexts.remove(&context);
+        self.guest(vm).forget(context);
     }
 }
