@@ -16,6 +16,8 @@ use crate::scenario::{
 
 /// How long a stream may take to end, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a client over a network takes to see a response and to say something else.
+const SEEN: Duration = Duration::from_millis(30);
 /// The step in which time passes while something is waited for.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -139,18 +141,31 @@ struct Run<'a> {
     order: Vec<String>,
     underway: Vec<Underway>,
     asked: BTreeMap<String, Vec<Asked>>,
+    /// gRPC callouts whose service reset them.
+    broken: Vec<usize>,
 }
 
 /// What a cluster was asked.
 enum Asked {
-    Http(Message),
+    Http(usize, Message),
     Grpc(pwh::GrpcCallout),
+}
+
+impl Asked {
+    fn number(&self) -> usize {
+        match self {
+            Self::Http(number, _) => *number,
+            Self::Grpc(callout) => callout.number(),
+        }
+    }
 }
 
 /// A stream or connection of a client.
 struct Open {
     what: Client,
     protocol: Protocol,
+    /// No body is expected.
+    head: bool,
     answered: bool,
     left: bool,
 }
@@ -170,6 +185,7 @@ impl<'a> Run<'a> {
             streams: BTreeMap::new(),
             order: Vec::new(),
             underway: Vec::new(),
+            broken: Vec::new(),
             asked: asked.map(|(name, _)| (name.clone(), Vec::new())).collect(),
         }
     }
@@ -180,6 +196,7 @@ impl<'a> Run<'a> {
                 self.open(request, true);
                 self.settle();
                 self.finish(&request.name);
+                self.pass(SEEN);
             }
             Step::Open(request) => self.open(request, request.end),
             Step::Data(data) => {
@@ -205,7 +222,7 @@ impl<'a> Run<'a> {
             Step::Connect(name) => {
                 let what = Client::Tcp(self.host.connect());
                 self.order.push(name.clone());
-                let open = Open { what, protocol: Protocol::Http2, answered: false, left: false };
+                let open = Open { what, protocol: Protocol::Http2, head: false, answered: false, left: false };
                 self.streams.insert(name.clone(), open);
             }
             Step::Wait(milliseconds) => self.pass(Duration::from_millis(*milliseconds)),
@@ -230,7 +247,13 @@ impl<'a> Run<'a> {
         let stream = if ends_at_once { builder.send() } else { builder.open() };
         self.order.push(request.name.clone());
         let open =
-            Open { what: Client::Http(stream), protocol: request.protocol, answered: false, left: false };
+            Open {
+                what: Client::Http(stream),
+                protocol: request.protocol,
+                head: request.method == "HEAD",
+                answered: false,
+                left: false,
+            };
         assert!(self.streams.insert(request.name.clone(), open).is_none(), "two requests {}", request.name);
         for (index, part) in request.body.iter().enumerate() {
             self.settle();
@@ -333,7 +356,7 @@ impl<'a> Run<'a> {
             for callout in self.host.new_callouts(name) {
                 let request = callout.request();
                 let answer = answer_for(answers, &request.path());
-                self.asked.entry(name.clone()).or_default().push(Asked::Http(message(request, End::Complete)));
+                self.asked.entry(name.clone()).or_default().push(Asked::Http(callout.number(), message(request, End::Complete)));
                 let at = self.now + Duration::from_millis(answer.delay);
                 self.underway.push(Underway { at, to: To::Callout(callout), answer, next: 0 });
             }
@@ -354,7 +377,12 @@ impl<'a> Run<'a> {
         }
         match underway.to {
             To::Callout(callout) => return answer_callout(callout, answer),
-            To::Grpc(callout) => return answer_grpc(&callout, answer),
+            To::Grpc(callout) => {
+                if answer.reset.is_some() {
+                    self.broken.push(callout.number());
+                }
+                return answer_grpc(&callout, answer);
+            }
             To::Stream(ref name) => {
                 let stream = self.http(name);
                 if stream.is_over() {
@@ -374,6 +402,7 @@ impl<'a> Run<'a> {
                         if !(100..1000).contains(&status) && !stream.is_over() {
                             // The client does not take it.
                             stream.disconnect();
+                            return;
                         }
                     }
                     part if part <= parts => {
@@ -421,17 +450,23 @@ impl<'a> Run<'a> {
 
     fn callouts(&self) -> BTreeMap<String, Vec<Message>> {
         let seen = |asked: &Asked| match asked {
-            Asked::Http(message) => message.clone(),
+            Asked::Http(_, message) => message.clone(),
             Asked::Grpc(callout) => {
-                let end = match (callout.is_cancelled(), callout.is_half_closed(), callout.is_over()) {
-                    (_, true, _) => End::Complete,
-                    (true, ..) | (_, _, true) => End::Reset,
+                let broken = self.broken.contains(&callout.number());
+                let end = match (callout.is_half_closed(), callout.is_cancelled() || callout.is_over() || broken) {
+                    (true, _) => End::Complete,
+                    (_, true) => End::Reset,
                     _ => End::Open,
                 };
                 message(&callout.request(), end)
             }
         };
-        self.asked.iter().map(|(name, asked)| (name.clone(), asked.iter().map(seen).collect())).collect()
+        let in_order = |asked: &Vec<Asked>| {
+            let mut asked: Vec<&Asked> = asked.iter().collect();
+            asked.sort_by_key(|asked| asked.number());
+            asked.into_iter().map(seen).collect()
+        };
+        self.asked.iter().map(|(name, asked)| (name.clone(), in_order(asked))).collect()
     }
 
     fn downstream(&self) -> BTreeMap<String, Message> {
@@ -445,7 +480,8 @@ impl<'a> Run<'a> {
                 };
                 let response = response.unwrap_or_default();
                 let refused = !(100..1000).contains(&response.status());
-                if end == End::Complete && (refused || length_is_wrong(&response)) {
+                let short = end == End::Complete && !open.head && length_is_wrong(&response);
+                if end != End::Open && (refused || short) {
                     // Clients do not take such a response.
                     let headers = if refused { Vec::new() } else { lines(&response.headers) };
                     return Message { headers, end: End::Reset, ..Message::default() };

@@ -28,6 +28,12 @@ impl Callout {
         Self { host, call, request, timeout_ms }
     }
 
+    /// Which callout it is of all that the host has seen, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.call
+    }
+
     /// What was asked.
     #[must_use]
     pub fn request(&self) -> &Request {
@@ -166,6 +172,12 @@ impl GrpcCallout {
             }
             Request { headers, body: body.into(), trailers: None }
         })
+    }
+
+    /// Which callout it is of all that the host has seen, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.call
     }
 
     /// Whether the filter has cancelled it.

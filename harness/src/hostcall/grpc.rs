@@ -180,6 +180,7 @@ pub(super) fn send(call: &mut Call<'_>, id: u32, message: u32, size: u32, end_of
         let callout = find(guest, id)?;
         if let What::Grpc(grpc) = &mut callout.what
             && !grpc.remote_closed
+            && !grpc.half_closed
         {
             grpc.sent.push(message.to_vec());
             grpc.half_closed |= end_of_stream != 0;

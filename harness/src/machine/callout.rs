@@ -113,6 +113,11 @@ impl Machine {
         }
     }
 
+    fn is_half_closed(&mut self, call: usize) -> bool {
+        let callout = self.world().callouts.get(call);
+        callout.is_some_and(|callout| matches!(&callout.what, What::Grpc(grpc) if grpc.half_closed))
+    }
+
     fn is_grpc(&mut self, call: usize) -> bool {
         let callout = self.world().callouts.get(call);
         callout.is_some_and(|callout| matches!(callout.what, What::Grpc(_)))
@@ -155,7 +160,8 @@ impl Machine {
         if unary {
             return;
         }
-        if !metadata.is_empty() {
+        // The time since the request was complete, so only if it is.
+        if !metadata.is_empty() && self.is_half_closed(call) {
             let milliseconds = self.since_sent(call);
             metadata.set("x-envoy-upstream-service-time", milliseconds.to_string());
         }

@@ -293,7 +293,9 @@ impl Machine {
         self.world()
             .transcript
             .proxy(|| format!("headers reach the {to}{}", if end { ", and the end" } else { "" }));
-        self.http(stream).received(direction).headers = Some(headers);
+        if direction == Direction::Request || !self.http(stream).unwritable {
+            self.http(stream).received(direction).headers = Some(headers);
+        }
         if end {
             self.path_ends(stream, direction);
         }
@@ -478,7 +480,7 @@ impl Machine {
         if http.is_over() {
             return;
         }
-        http.details.get_or_insert_with(|| "downstream_remote_disconnect".to_owned());
+        http.details = Some("downstream_remote_disconnect".to_owned());
         // DownstreamConnectionTermination
         http.flags |= 0x4000;
         self.end_stream(stream, End::Disconnected);
@@ -490,7 +492,7 @@ impl Machine {
         if http.is_over() {
             return;
         }
-        http.details.get_or_insert_with(|| "downstream_remote_reset".to_owned());
+        http.details = Some("downstream_remote_reset".to_owned());
         // DownstreamRemoteReset
         http.flags |= 0x1000_0000;
         self.end_stream(stream, End::Disconnected);
