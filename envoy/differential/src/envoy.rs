@@ -160,7 +160,7 @@ impl Run<'_> {
                 let client = Client::connect(self.envoy.proxy(), self.pace.clone()).await;
                 assert!(self.streams.insert(name.clone(), client).is_none(), "two connections {name}");
             }
-            Step::Wait(milliseconds) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
+            Step::Wait(milliseconds) => self.pace.pass(*milliseconds).await,
             Step::Until(until) => self.until(until).await,
         }
         self.pace.settle(mark).await;
