@@ -3,6 +3,7 @@
 //! - [`scenario`]: what a file of `scenarios/` says, for any driver;
 //! - [`observation`]: what was seen, as text;
 //! - [`recording`]: the files, and which recording is for which Envoy;
+//! - [`table`]: what was asked and answered, for the README;
 //! - [`envoy`]: the driver that runs a scenario in a real Envoy.
 //!
 //! Another host is compared with the recordings alone, without an Envoy: its driver runs the same scenarios and
@@ -19,6 +20,7 @@ pub mod envoy;
 pub mod observation;
 pub mod recording;
 pub mod scenario;
+pub mod table;
 
 mod bootstrap;
 mod client;
