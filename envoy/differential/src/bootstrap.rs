@@ -14,9 +14,9 @@ const MODULE: &str = "target/wasm32-unknown-unknown/release/probe.wasm";
 pub(crate) fn bootstrap(
     scenario: &Scenario,
     upstream: SocketAddr,
-    clusters: &BTreeMap<String, SocketAddr>,
+    clusters: &BTreeMap<String, Option<SocketAddr>>,
 ) -> Bootstrap {
-    let mut all = vec![cluster("upstream", upstream, scenario.kind == Kind::Http)];
+    let mut all = vec![cluster("upstream", Some(upstream), scenario.kind == Kind::Http)];
     all.extend(clusters.iter().map(|(name, address)| cluster(name, *address, true)));
     let filter = match scenario.kind {
         Kind::Http => vec![connection_manager(scenario)],
@@ -148,22 +148,19 @@ fn configuration(plugin: &Plugin) -> Value {
     config.into()
 }
 
-fn cluster(name: &str, address: SocketAddr, http2: bool) -> Value {
+/// A cluster of one host, or of none.
+fn cluster(name: &str, address: Option<SocketAddr>, http2: bool) -> Value {
+    let endpoint = address.map(|address| {
+        let socket = json!({ "address": address.ip().to_string(), "port_value": address.port() });
+        json!({ "endpoint": { "address": { "socket_address": socket } } })
+    });
     let mut cluster = json!({
         "name": name,
         "connect_timeout": "1s",
         "type": "STATIC",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{
-                "lb_endpoints": [{
-                    "endpoint": {
-                        "address": {
-                            "socket_address": { "address": address.ip().to_string(), "port_value": address.port() },
-                        },
-                    },
-                }],
-            }],
+            "endpoints": [{ "lb_endpoints": Vec::from_iter(endpoint) }],
         },
     });
     if http2 {

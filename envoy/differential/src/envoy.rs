@@ -99,7 +99,7 @@ fn complaints(log: &str) -> String {
 struct Servers {
     upstream: Server,
     clusters: BTreeMap<String, Server>,
-    addresses: BTreeMap<String, SocketAddr>,
+    addresses: BTreeMap<String, Option<SocketAddr>>,
 }
 
 impl Servers {
@@ -112,10 +112,11 @@ impl Servers {
                     let server = Server::start(Kind::Http, answers.clone(), pace.clone()).await;
                     let address = server.address;
                     clusters.insert(name.clone(), server);
-                    address
+                    Some(address)
                 }
                 // Reserved, and nobody listens there.
-                Cluster::Refuses => ([127, 0, 0, 1], 1).into(),
+                Cluster::Refuses => Some(([127, 0, 0, 1], 1).into()),
+                Cluster::Empty => None,
             };
             addresses.insert(name.clone(), address);
         }
@@ -160,7 +161,7 @@ impl Run<'_> {
                 let client = Client::connect(self.envoy.proxy(), self.pace.clone()).await;
                 assert!(self.streams.insert(name.clone(), client).is_none(), "two connections {name}");
             }
-            Step::Wait(milliseconds) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
+            Step::Wait(milliseconds) => self.pace.pass(*milliseconds).await,
             Step::Until(until) => self.until(until).await,
         }
         self.pace.settle(mark).await;
@@ -275,7 +276,7 @@ fn end(envoy: &Envoy) -> String {
     let _ = Plain::new(envoy.admin(), "POST", "/quitquitquit").try_send(); // it may be gone before it has answered
     let begun = Instant::now();
     while is_running(id) {
-        assert!(begun.elapsed() < PATIENCE, "Envoy does not end:\n{}", envoy.log());
+        assert!(begun.elapsed() < PATIENCE, "Envoy does not end:\n{}", complaints(&envoy.log()));
         std::thread::sleep(Duration::from_millis(5));
     }
     envoy.log()

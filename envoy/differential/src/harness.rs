@@ -112,6 +112,7 @@ fn world(mut builder: HostBuilder, scenario: &Scenario) -> HostBuilder {
         builder = match cluster {
             Cluster::Answers(_) => builder.cluster(name),
             Cluster::Refuses => builder.cluster_refusing(name),
+            Cluster::Empty => builder.cluster_unhealthy(name),
         };
     }
     builder

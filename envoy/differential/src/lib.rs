@@ -3,6 +3,7 @@
 //! - [`scenario`]: what a file of `scenarios/` says, for any driver;
 //! - [`observation`]: what was seen, as text;
 //! - [`recording`]: the files, and which recording is for which Envoy;
+//! - [`table`]: what was asked and answered, for the README;
 //! - [`envoy`]: the driver that runs a scenario in a real Envoy;
 //! - [`harness`]: the driver that runs a scenario in the harness, which is compared with the recordings.
 #![warn(missing_docs)]
@@ -18,6 +19,7 @@ pub mod harness;
 pub mod observation;
 pub mod recording;
 pub mod scenario;
+pub mod table;
 
 mod bootstrap;
 mod client;

@@ -75,6 +75,14 @@ impl Pace {
         self.quiet(QUIET * self.slowness).await;
     }
 
+    /// Lets so many milliseconds pass, or as many more as everything else takes longer.
+    pub(crate) async fn pass(&self, milliseconds: u64) {
+        // A sleep of no time would still be one.
+        if milliseconds > 0 {
+            sleep(Duration::from_millis(milliseconds) * self.slowness).await;
+        }
+    }
+
     /// Waits until nothing has shown for that long.
     pub(crate) async fn quiet(&self, long: Duration) {
         let (mut last, mut since) = (self.mark(), Instant::now());

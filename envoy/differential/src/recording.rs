@@ -7,6 +7,9 @@ use crate::scenario::Scenario;
 /// The version whose recordings have no version in their name.
 pub const NEWEST: &str = "1.40";
 
+/// The other version that is recorded.
+pub const OLDEST: &str = "1.36";
+
 /// A scenario and where it stands.
 #[derive(Clone, Debug)]
 pub struct Named {
@@ -47,14 +50,28 @@ pub fn names(ending: &str) -> Vec<String> {
     names
 }
 
-/// What an Envoy of that version, such as `1.36`, does in a scenario; `None` when it was not recorded.
-pub fn recorded(name: &str, version: &str) -> Option<String> {
+/// What an Envoy of that version, such as `1.36`, may do in a scenario: what was recorded of it. A version between
+/// those that are recorded may do what either does.
+pub fn recorded(name: &str, version: &str) -> Vec<String> {
     let read = |file: String| std::fs::read_to_string(folder().join(file)).ok();
-    read(format!("{name}.{version}.txt")).or_else(|| read(format!("{name}.txt")))
+    let (newest, oldest) = (read(format!("{name}.txt")), read(format!("{name}.{OLDEST}.txt")));
+    match version {
+        NEWEST => newest.into_iter().collect(),
+        OLDEST => oldest.or(newest).into_iter().collect(),
+        _ => newest.into_iter().chain(oldest).collect(),
+    }
 }
 
-/// Writes a recording. A version that does what the newest does has none of its own.
+/// Writes a recording. The oldest version has none of its own where it does what the newest does.
+///
+/// # Panics
+///
+/// When it is of another version than those two.
 pub fn record(name: &str, version: &str, text: &str) {
+    assert!(
+        [NEWEST, OLDEST].contains(&version),
+        "Envoy {version} is not recorded, only {NEWEST} and {OLDEST} are"
+    );
     let newest = folder().join(format!("{name}.txt"));
     if version == NEWEST {
         return std::fs::write(newest, text).expect("a file in scenarios/");

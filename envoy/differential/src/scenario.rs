@@ -120,6 +120,8 @@ pub enum Cluster {
     Answers(Vec<Answer>),
     /// Nobody listens.
     Refuses,
+    /// It has no hosts.
+    Empty,
 }
 
 /// What a server does with a request.

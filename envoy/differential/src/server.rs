@@ -4,7 +4,6 @@ mod tcp;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -13,7 +12,6 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
 use crate::observation::{End, Message};
 use crate::pace::Pace;
@@ -144,7 +142,7 @@ impl One {
 }
 
 async fn send(answer: Answer, mut respond: SendResponse<Bytes>, pace: Pace) -> Result<()> {
-    pause(answer.delay).await;
+    pace.pass(answer.delay).await;
     if answer.status == 0 {
         let _ = std::future::poll_fn(|context| respond.poll_reset(context)).await;
         return Ok(());
@@ -160,13 +158,13 @@ async fn send(answer: Answer, mut respond: SendResponse<Bytes>, pace: Pace) -> R
     let mut stream = respond.send_response(response, ends(!answer.body.is_empty()))?;
     for (index, part) in answer.body.iter().enumerate() {
         pace.settle_server(mark).await;
-        pause(answer.pause).await;
+        pace.pass(answer.pause).await;
         mark = pace.mark();
         stream.send_data(part.bytes().into(), ends(index + 1 < answer.body.len()))?;
     }
     if answer.reset.is_some() || !answer.trailers.is_empty() {
         pace.settle_server(mark).await;
-        pause(answer.pause).await;
+        pace.pass(answer.pause).await;
     }
     if answer.reset.is_some() {
         stream.send_reset(Reason::INTERNAL_ERROR);
@@ -174,13 +172,6 @@ async fn send(answer: Answer, mut respond: SendResponse<Bytes>, pace: Pace) -> R
         stream.send_trailers(map(&answer.trailers))?;
     }
     Ok(())
-}
-
-/// Waits that many milliseconds. A sleep of none would still be one.
-async fn pause(milliseconds: u64) {
-    if milliseconds > 0 {
-        sleep(Duration::from_millis(milliseconds)).await;
-    }
 }
 
 /// The header lines of a map, in order.

@@ -59,9 +59,19 @@ impl Exchange {
         let Received { bytes, end } = self.socket.received();
         match parse(&bytes, self.bodiless) {
             Some(message) if message.end == End::Complete => message,
-            // Until the connection is closed, or broken off.
+            Some(message) if end == End::Complete && !message.ends_by_closing() => {
+                Message { end: End::Reset, ..message }
+            }
             message => Message { end, ..message.unwrap_or_default() },
         }
+    }
+}
+
+impl Message {
+    /// Whether the end of the connection is the end of the body.
+    fn ends_by_closing(&self) -> bool {
+        let framed = ["transfer-encoding", "content-length"];
+        !self.headers.iter().any(|(name, _)| framed.contains(&name.to_ascii_lowercase().as_str()))
     }
 }
 

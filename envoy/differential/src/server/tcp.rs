@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::pause;
 use crate::observation::{End, Message};
 use crate::pace::Pace;
 use crate::scenario::{After, Answer};
@@ -56,11 +55,11 @@ pub(super) async fn serve(
 }
 
 async fn send(stream: &mut TcpStream, answer: &Answer, pace: &Pace) {
-    pause(answer.delay).await;
+    pace.pass(answer.delay).await;
     for part in &answer.body {
         let mark = pace.mark();
         let _ = stream.write_all(&part.bytes()).await; // the other side may have left
         pace.settle_server(mark).await;
-        pause(answer.pause).await;
+        pace.pass(answer.pause).await;
     }
 }
