@@ -130,6 +130,8 @@ pub(crate) enum Effect {
     Delete {
         root: u32,
     },
+    /// A gRPC callout failed while it was made.
+    CloseGrpc { root: u32, token: u32 },
     /// A callback that reads a callout's answer is over.
     ForgetAnswer {
         root: u32,
@@ -183,6 +185,11 @@ impl Ids {
 
     pub(crate) fn grpc_stream(&mut self) -> u32 {
         step(&mut self.grpc_stream)
+    }
+
+    /// The id that was given last.
+    pub(crate) fn last_grpc_stream(&self) -> u32 {
+        self.grpc_stream
     }
 
     pub(crate) fn metric(&mut self, kind: crate::abi::MetricType) -> u32 {

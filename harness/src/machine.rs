@@ -413,6 +413,7 @@ impl Machine {
                 guest.roots.remove(&root);
                 guest.forget(root);
             }
+            Effect::CloseGrpc { root, token } => self.grpc_failed_at_once(vm, root, token),
             Effect::ForgetAnswer { root } => {
                 if let Some(root) = self.guest(vm).roots.get_mut(&root) {
                     root.http_call = None;
@@ -462,6 +463,17 @@ impl Machine {
     pub(crate) fn shut_down(&mut self) {
         if std::mem::replace(&mut self.stopped, true) {
             return;
+        }
+        // What came last ends first.
+        for stream in (0..self.world().http.len()).rev() {
+            if self.world().http.get(stream).is_some_and(Option::is_some) {
+                self.reset(stream);
+            }
+        }
+        for connection in (0..self.world().tcp.len()).rev() {
+            if self.world().tcp.get(connection).is_some_and(Option::is_some) {
+                self.close_connection(connection);
+            }
         }
         let workers: Vec<Instance> =
             self.instances.iter().flat_map(|plugins| plugins.iter().rev()).copied().collect();

@@ -240,6 +240,8 @@ impl HttpStream {
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     pub(crate) filters: Vec<NetworkFilter>,
+    /// Every filter has seen it and let it go on.
+    pub(crate) let_through: bool,
     /// What the client sent and no filter let through.
     pub(crate) read: Buffer,
     pub(crate) read_end: bool,

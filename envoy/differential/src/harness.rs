@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::observation::{End, Message, Observation};
 use crate::scenario::{
-    After, Answer, Cluster, FailurePolicy, Kind, Plugin, Protocol, Request, Reset, Scenario, Step, Text,
+    After, Answer, Cluster, FailurePolicy, Plugin, Protocol, Request, Reset, Scenario, Step, Text,
     Until,
 };
 
@@ -61,8 +61,8 @@ pub fn observe(scenario: &Scenario, profile: Profile, probe: &Path) -> Observati
     let callouts = run.callouts();
     let metrics = metrics(&host, &scenario.metrics);
     let before = host.log_lines().len();
-    run.end();
     host.shut_down();
+    drop(run);
     let lines = host.log_lines();
     let worker = |line: &LogLine| matches!(line.role, Role::Worker(_));
     let (during, at_end) = lines.split_at(before);
@@ -167,6 +167,8 @@ struct Open {
     protocol: Protocol,
     /// No body is expected.
     head: bool,
+    /// How many bytes of a TCP connection have come back.
+    echoed: usize,
     answered: bool,
     left: bool,
 }
@@ -223,7 +225,7 @@ impl<'a> Run<'a> {
             Step::Connect(name) => {
                 let what = Client::Tcp(self.host.connect());
                 self.order.push(name.clone());
-                let open = Open { what, protocol: Protocol::Http2, head: false, answered: false, left: false };
+                let open = Open { what, protocol: Protocol::Http2, head: false, echoed: 0, answered: false, left: false };
                 self.streams.insert(name.clone(), open);
             }
             Step::Wait(milliseconds) => self.pass(Duration::from_millis(*milliseconds)),
@@ -252,6 +254,7 @@ impl<'a> Run<'a> {
                 what: Client::Http(stream),
                 protocol: request.protocol,
                 head: request.method == "HEAD",
+                echoed: 0,
                 answered: false,
                 left: false,
             };
@@ -323,7 +326,9 @@ impl<'a> Run<'a> {
     fn is_over(&self, name: &str) -> bool {
         match &self.streams[name].what {
             Client::Http(stream) => stream.is_over(),
-            Client::Tcp(connection) => connection.closed_by().is_some(),
+            Client::Tcp(connection) => {
+                connection.has_ended_downstream() || connection.closed_by().is_some()
+            }
         }
     }
 
@@ -337,8 +342,39 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The upstreams of TCP connections read and write.
+    fn serve_tcp(&mut self) {
+        let answer = self.scenario.upstream.first().cloned();
+        for open in self.streams.values_mut() {
+            let Client::Tcp(connection) = &open.what else { continue };
+            if !connection.was_let_through() {
+                continue;
+            }
+            if answer.is_none() {
+                let sent = connection.forwarded();
+                if let Some(new) = sent.get(open.echoed..).filter(|new| !new.is_empty()) {
+                    connection.upstream_sends(new.to_vec(), false);
+                    open.echoed = sent.len();
+                }
+            }
+            let at_once = answer.as_ref().is_some_and(|answer| answer.after == After::Headers);
+            let ended = connection.has_ended_upstream();
+            if open.answered || !(at_once || ended) {
+                continue;
+            }
+            open.answered = true;
+            for part in answer.iter().flat_map(|answer| &answer.body) {
+                connection.upstream_sends(part.bytes(), false);
+            }
+            if ended || answer.as_ref().is_some_and(|answer| answer.reset.is_some()) {
+                connection.upstream_sends("", true);
+            }
+        }
+    }
+
     /// Servers that have what they wait for begin to answer.
     fn begin_answers(&mut self) {
+        self.serve_tcp();
         for name in &self.order {
             let Some(open) = self.streams.get_mut(name) else { continue };
             let Client::Http(stream) = &open.what else { continue };
@@ -426,13 +462,6 @@ impl<'a> Run<'a> {
         self.underway.push(underway);
     }
 
-    /// What is open yet ends with the proxy, the last of it first.
-    fn end(mut self) {
-        while let Some(name) = self.order.pop() {
-            self.streams.remove(&name);
-        }
-    }
-
     fn upstream(&self) -> Vec<Message> {
         let seen = |name: &String| match &self.streams[name].what {
             Client::Http(stream) => {
@@ -444,7 +473,13 @@ impl<'a> Run<'a> {
                 };
                 abandoned.chain(stream.upstream().map(|request| message(&request, end))).collect()
             }
-            Client::Tcp(_) => Vec::new(),
+            Client::Tcp(connection) => {
+                // The client's part of a connection that the proxy closes ends as it should.
+                let ended = connection.has_ended_upstream() || connection.closed_by().is_some();
+                let body = Some(connection.forwarded()).filter(|body| !body.is_empty());
+                let end = if ended { End::Complete } else { End::Open };
+                if connection.was_let_through() { vec![Message { body, end, ..Message::default() }] } else { Vec::new() }
+            }
         };
         self.order.iter().flat_map(seen).collect()
     }
@@ -487,13 +522,16 @@ impl<'a> Run<'a> {
                     let headers = if refused { Vec::new() } else { lines(&response.headers) };
                     return Message { headers, end: End::Reset, ..Message::default() };
                 }
-                // An HTTP/1.1 response without a length may end by its connection's.
-                let end = if open.protocol == Protocol::Http1 && end == End::Reset { End::Complete } else { end };
                 let body = (!response.body.is_empty()).then(|| response.body.to_vec());
                 let trailers = response.trailers.as_ref().map(lines).unwrap_or_default();
                 Message { headers: lines(&response.headers), body, trailers, end }
             }
-            Client::Tcp(_) => Message::default(),
+            Client::Tcp(connection) => {
+                let ended = connection.has_ended_downstream() || connection.closed_by().is_some();
+                let body = Some(connection.received()).filter(|body| !body.is_empty());
+                let end = if ended && !open.left { End::Complete } else { End::Open };
+                Message { body, end, ..Message::default() }
+            }
         };
         self.streams.iter().map(|(name, open)| (name.clone(), seen(open))).collect()
     }
@@ -653,5 +691,5 @@ fn length_is_wrong(response: &Response) -> bool {
 
 /// Whether the harness can run the scenario at all.
 pub fn can_run(scenario: &Scenario) -> bool {
-    !scenario.crashes && scenario.kind == Kind::Http
+    !scenario.crashes
 }

@@ -1,8 +1,8 @@
 //! gRPC callouts: one message and its answer, or streams.
 
-use crate::abi::{Status, pairs};
+use crate::abi::{Callback, Status, pairs};
 use crate::callout::{Callout, Cluster, Grpc, What};
-use crate::guest::{Call, Guest, Outcome};
+use crate::guest::{Call, Effect, Guest, Outcome};
 use crate::timer::Due;
 use crate::world::Posted;
 
@@ -60,10 +60,18 @@ pub(super) fn stream(
         (method, method_size),
         (metadata, metadata_size),
     ];
-    let id = call.with(&pieces, |texts, guest| {
+    let opened = call.with(&pieces, |texts, guest| {
         let [upstream, service, method, metadata, ..] = texts else { return Err(Status::BadArgument) };
         open(guest, upstream, service, method, metadata, None, 0)
-    })??;
+    })?;
+    if opened == Err(Status::InternalFailure) {
+        // Envoy calls back into the VM while it is in this very hostcall.
+        let root = call.guest().root_id();
+        let token = call.guest().ids.last_grpc_stream();
+        call.reenter(Callback::GrpcReceiveInitialMetadata, &[root, token, 0])?;
+        call.reenter(Callback::GrpcReceiveTrailingMetadata, &[root, token, 4])?;
+    }
+    let id = opened?;
     call.gave(|| id.to_string());
     call.write_u32(call_id_to, id)?;
     Ok(Status::Ok)
@@ -86,6 +94,7 @@ fn open(
     let unhealthy = matches!(behaviour, Cluster::Unhealthy);
     let token = if message.is_some() { guest.ids.grpc_call() } else { guest.ids.grpc_stream() };
     if unhealthy {
+        guest.effects.push_back(Effect::CloseGrpc { root, token });
         return Err(Status::InternalFailure);
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

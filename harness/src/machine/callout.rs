@@ -221,6 +221,16 @@ impl Machine {
         self.pump();
     }
 
+    /// A gRPC callout failed before its hostcall had returned: only its close waits until after the callback.
+    pub(super) fn grpc_failed_at_once(&mut self, vm: usize, root: u32, token: u32) {
+        const UNAVAILABLE: u32 = 14;
+        let message = "no healthy upstream{no_healthy_upstream}".to_owned();
+        self.set_root(vm, root, |root| root.status = (UNAVAILABLE, message));
+        self.guest(vm).effects.push_back(Effect::ForgetAnswer { root });
+        self.enter(vm, root, Callback::GrpcClose, &[root, token, UNAVAILABLE]);
+        self.after(vm);
+    }
+
     fn set_root(&mut self, vm: usize, root: u32, change: impl FnOnce(&mut crate::guest::Root)) {
         if let Some(root) = self.guest(vm).roots.get_mut(&root) {
             change(root);

@@ -6,7 +6,7 @@ use crate::buffer::Buffer;
 use crate::grpc_status::of_http;
 use crate::guest::Reply;
 use crate::header::HeaderMap;
-use crate::stream::{Direction, Source};
+use crate::stream::{Direction, End, Source};
 use crate::world::Posted;
 
 impl Machine {
@@ -129,6 +129,10 @@ impl Machine {
         let reply =
             Reply { status, details: details.to_owned(), body: body.as_bytes().to_vec(), ..Reply::default() };
         self.local_reply(stream, reply);
+        if self.http(stream).replaced {
+            // Before the VM is asked what it makes of the part that was too much.
+            self.end_stream(stream, End::Complete);
+        }
     }
 
     /// The upstream is lost before or after its headers have come.
