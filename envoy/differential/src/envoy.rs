@@ -77,16 +77,9 @@ pub fn observe(scenario: &Scenario, slowness: u32) -> Observation {
         // What the others saw of it is a race.
         return Observation { log: log.worker, main_log: log.main, ..Observation::default() };
     }
-    let shutdown = Log::of(scenario, after.strip_prefix(&before).unwrap_or_default());
-    Observation {
-        log: log.worker,
-        main_log: log.main.into_iter().chain(shutdown.main).collect(),
-        shutdown: shutdown.worker,
-        upstream,
-        downstream,
-        callouts,
-        metrics,
-    }
+    let whole = Log::of(scenario, &after);
+    let shutdown = whole.worker.get(log.worker.len()..).unwrap_or_default().to_vec();
+    Observation { log: log.worker, main_log: whole.main, shutdown, upstream, downstream, callouts, metrics }
 }
 
 /// The first lines of the log that say what is wrong: after a crash there are many.

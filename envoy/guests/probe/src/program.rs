@@ -40,13 +40,13 @@ pub(crate) struct Call {
 pub(crate) fn enter(
     context: i32,
     name: &'static str,
-    shown: &[String],
-    parent: i32,
+    shown: &str,
+    words: &[i32],
     default: Option<i32>,
 ) -> i32 {
-    abi::log(&format!("{name}({})", shown.join(", ")));
-    if name == "on_context_create" {
-        MEMORY.with_borrow_mut(|memory| memory.parents.insert(context, parent));
+    abi::log(&format!("{name}({shown})"));
+    if let ("on_context_create", [parent]) = (name, words) {
+        MEMORY.with_borrow_mut(|memory| memory.parents.insert(context, *parent));
     }
     load(context, name);
     let call = MEMORY.with_borrow_mut(|memory| {
