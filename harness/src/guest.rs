@@ -131,7 +131,10 @@ pub(crate) enum Effect {
         root: u32,
     },
     /// A gRPC callout failed while it was made.
-    CloseGrpc { root: u32, token: u32 },
+    CloseGrpc {
+        root: u32,
+        token: u32,
+    },
     /// A callback that reads a callout's answer is over.
     ForgetAnswer {
         root: u32,
@@ -240,8 +243,8 @@ impl Guest {
         loop {
             let id = self.ids.context;
             self.ids.context = id.wrapping_add(1);
-            if !self.contexts.contains_key(&id) {
-                self.contexts.insert(id, context);
+            if let std::collections::hash_map::Entry::Vacant(place) = self.contexts.entry(id) {
+                place.insert(context);
                 return id;
             }
         }

@@ -10,8 +10,8 @@ use crate::finding::Finding;
 use crate::guest::{Context, Effect, Root};
 use crate::log::Role;
 use crate::plugin::{FailurePolicy, PluginConfig};
-use crate::stream::End;
 use crate::start::{StartError, StartFailure};
+use crate::stream::End;
 use crate::transcript::Event;
 use crate::vm::{Called, Limits, Vm, VmConfig};
 use crate::world::{Posted, World};
@@ -141,7 +141,8 @@ impl Machine {
         let config = self.plugin(plugin);
         let mut threads: Vec<Role> = (0..self.settings.workers).map(Role::Worker).collect();
         if self.settings.full_start {
-            let key = (vm_key(&config), config.root_id.clone(), config.name.clone(), config.configuration.clone());
+            let key =
+                (vm_key(&config), config.root_id.clone(), config.name.clone(), config.configuration.clone());
             if self.tried.insert(key) {
                 let canary = self.make_vm(&config, Role::Canary)?;
                 self.configure(canary, plugin)?;
@@ -226,11 +227,11 @@ impl Machine {
             message: machine.vms.get(vm).and_then(|vm| vm.failed.clone()).unwrap_or_default(),
         };
         // The configuration can be read in here and not in on_vm_start: it is the VM that starts, not the plugin.
-        if self.enter(vm, root, Callback::ContextCreate, &[root, 0]) == Called::Failed {
+        if self.enter(vm, root, Callback::ContextCreate, &[0]) == Called::Failed {
             return Err(trapped(self, "proxy_on_context_create"));
         }
         self.set_configuring(vm, root, false);
-        match self.enter(vm, root, Callback::VmStart, &[root, size(vm_configuration)]) {
+        match self.enter(vm, root, Callback::VmStart, &[size(vm_configuration)]) {
             Called::Failed => return Err(trapped(self, "proxy_on_vm_start")),
             Called::Returned(0) => {
                 return Err(StartFailure::VmRefused { plugin: name.name });
@@ -239,7 +240,7 @@ impl Machine {
         }
         self.after(vm);
         self.set_configuring(vm, root, true);
-        let called = self.enter(vm, root, Callback::Configure, &[root, size(name.configuration.len())]);
+        let called = self.enter(vm, root, Callback::Configure, &[size(name.configuration.len())]);
         self.set_configuring(vm, root, false);
         match called {
             Called::Failed => return Err(trapped(self, "proxy_on_configure")),
@@ -315,7 +316,7 @@ impl Machine {
         Some(made)
     }
 
-    /// Calls into a VM. What the call asked for waits until [`Machine::after`].
+    /// Calls into a VM; the context's id goes before the arguments. What the call asked for waits until [`Machine::after`].
     pub(crate) fn enter(&mut self, vm: usize, context: u32, callback: Callback, arguments: &[u32]) -> Called {
         let mut world = self.take_world();
         let Some(entry) = self.vms.get_mut(vm) else {
@@ -327,12 +328,12 @@ impl Machine {
             self.world = Some(world);
             return called;
         }
-        let mut padded = [0; 5];
-        padded.iter_mut().zip(arguments).for_each(|(to, from)| *to = *from);
+        let mut padded = [context, 0, 0, 0, 0];
+        padded.iter_mut().skip(1).zip(arguments).for_each(|(to, from)| *to = *from);
         let guest = entry.store.data_mut();
         if world.transcript.is_kept() {
             let role = guest.config.role;
-            let count = arguments.len();
+            let count = arguments.len() + 1;
             world.transcript.push(Event::Enter { role, callback, arguments: padded, count });
         }
         world.coverage.callback(callback);
@@ -408,7 +409,7 @@ impl Machine {
             Effect::ContinueReading { connection, filter } => self.continue_reading(connection, filter),
             Effect::CloseConnection { connection } => self.close_connection(connection),
             Effect::Delete { root } => {
-                self.enter(vm, root, Callback::Delete, &[root]);
+                self.enter(vm, root, Callback::Delete, &[]);
                 let guest = self.guest(vm);
                 guest.roots.remove(&root);
                 guest.forget(root);
@@ -455,7 +456,7 @@ impl Machine {
             guest.config.key == vm_key && guest.roots.contains_key(&root) && vm.failed.is_none()
         });
         let Some(vm) = vm else { return };
-        self.enter(vm, root, Callback::QueueReady, &[root, queue]);
+        self.enter(vm, root, Callback::QueueReady, &[queue]);
         self.after(vm);
     }
 
@@ -488,7 +489,7 @@ impl Machine {
         if !self.guest(vm).roots.contains_key(&root) || self.is_failed(vm) {
             return;
         }
-        let waits = self.enter(vm, root, Callback::Done, &[root]) == Called::Returned(0);
+        let waits = self.enter(vm, root, Callback::Done, &[]) == Called::Returned(0);
         self.after(vm);
         let guest = self.guest(vm);
         if waits {
@@ -497,7 +498,7 @@ impl Machine {
             }
             return;
         }
-        self.enter(vm, root, Callback::Delete, &[root]);
+        self.enter(vm, root, Callback::Delete, &[]);
         self.after(vm);
         let guest = self.guest(vm);
         guest.roots.remove(&root);

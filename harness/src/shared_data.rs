@@ -7,10 +7,13 @@ use crate::abi::Status;
 /// The pairs of every `vm_id`.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
-    values: HashMap<String, HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: HashMap<String, HashMap<Vec<u8>, Versioned>>,
     last_cas: u32,
     bytes: usize,
 }
+
+/// A value and the number of its last write.
+type Versioned = (Vec<u8>, u32);
 
 /// A guest may store without end; this much is kept, in bytes of keys and values.
 const MAX_BYTES: usize = 256 << 20;

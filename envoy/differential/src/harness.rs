@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::observation::{End, Message, Observation};
 use crate::scenario::{
-    After, Answer, Cluster, FailurePolicy, Plugin, Protocol, Request, Reset, Scenario, Step, Text,
-    Until,
+    After, Answer, Cluster, FailurePolicy, Plugin, Protocol, Request, Reset, Scenario, Step, Text, Until,
 };
 
 /// How long a stream may take to end, in virtual time.
@@ -225,7 +224,14 @@ impl<'a> Run<'a> {
             Step::Connect(name) => {
                 let what = Client::Tcp(self.host.connect());
                 self.order.push(name.clone());
-                let open = Open { what, protocol: Protocol::Http2, head: false, echoed: 0, answered: false, left: false };
+                let open = Open {
+                    what,
+                    protocol: Protocol::Http2,
+                    head: false,
+                    echoed: 0,
+                    answered: false,
+                    left: false,
+                };
                 self.streams.insert(name.clone(), open);
             }
             Step::Wait(milliseconds) => self.pass(Duration::from_millis(*milliseconds)),
@@ -249,15 +255,14 @@ impl<'a> Run<'a> {
         let builder = self.host.request(&request.method, &request.path).headers(headers);
         let stream = if ends_at_once { builder.send() } else { builder.open() };
         self.order.push(request.name.clone());
-        let open =
-            Open {
-                what: Client::Http(stream),
-                protocol: request.protocol,
-                head: request.method == "HEAD",
-                echoed: 0,
-                answered: false,
-                left: false,
-            };
+        let open = Open {
+            what: Client::Http(stream),
+            protocol: request.protocol,
+            head: request.method == "HEAD",
+            echoed: 0,
+            answered: false,
+            left: false,
+        };
         assert!(self.streams.insert(request.name.clone(), open).is_none(), "two requests {}", request.name);
         for (index, part) in request.body.iter().enumerate() {
             self.settle();
@@ -326,9 +331,7 @@ impl<'a> Run<'a> {
     fn is_over(&self, name: &str) -> bool {
         match &self.streams[name].what {
             Client::Http(stream) => stream.is_over(),
-            Client::Tcp(connection) => {
-                connection.has_ended_downstream() || connection.closed_by().is_some()
-            }
+            Client::Tcp(connection) => connection.has_ended_downstream() || connection.closed_by().is_some(),
         }
     }
 
@@ -393,7 +396,10 @@ impl<'a> Run<'a> {
             for callout in self.host.new_callouts(name) {
                 let request = callout.request();
                 let answer = answer_for(answers, &request.path());
-                self.asked.entry(name.clone()).or_default().push(Asked::Http(callout.number(), message(request, End::Complete)));
+                self.asked
+                    .entry(name.clone())
+                    .or_default()
+                    .push(Asked::Http(callout.number(), message(request, End::Complete)));
                 let at = self.now + Duration::from_millis(answer.delay);
                 self.underway.push(Underway { at, to: To::Callout(callout), answer, next: 0 });
             }
@@ -478,7 +484,11 @@ impl<'a> Run<'a> {
                 let ended = connection.has_ended_upstream() || connection.closed_by().is_some();
                 let body = Some(connection.forwarded()).filter(|body| !body.is_empty());
                 let end = if ended { End::Complete } else { End::Open };
-                if connection.was_let_through() { vec![Message { body, end, ..Message::default() }] } else { Vec::new() }
+                if connection.was_let_through() {
+                    vec![Message { body, end, ..Message::default() }]
+                } else {
+                    Vec::new()
+                }
             }
         };
         self.order.iter().flat_map(seen).collect()
@@ -489,11 +499,12 @@ impl<'a> Run<'a> {
             Asked::Http(_, message) => message.clone(),
             Asked::Grpc(callout) => {
                 let broken = self.broken.contains(&callout.number());
-                let end = match (callout.is_half_closed(), callout.is_cancelled() || callout.is_over() || broken) {
-                    (true, _) => End::Complete,
-                    (_, true) => End::Reset,
-                    _ => End::Open,
-                };
+                let end =
+                    match (callout.is_half_closed(), callout.is_cancelled() || callout.is_over() || broken) {
+                        (true, _) => End::Complete,
+                        (_, true) => End::Reset,
+                        _ => End::Open,
+                    };
                 message(&callout.request(), end)
             }
         };

@@ -32,7 +32,7 @@ fn check_all(version: &str) {
         if let (Some(folder), Ok(found)) = (std::env::var_os("FOUND"), &found) {
             // For a better look than the first difference.
             let file = std::path::Path::new(&folder).join(format!("{}.{version}.txt", named.name));
-            std::fs::write(file, comparable(found)).expect("FOUND names a folder");
+            assert!(std::fs::write(file, comparable(found)).is_ok(), "FOUND names no folder");
         }
         let problem = match found {
             // Where Envoy does now this and now that, either will do.
@@ -41,7 +41,8 @@ fn check_all(version: &str) {
                     .iter()
                     .map(|expected| difference(&comparable(expected), &comparable(&found)))
                     .collect();
-                differences.map(|all| all.into_iter().next().unwrap_or_else(|| "nothing is recorded".to_owned()))
+                differences
+                    .map(|all| all.into_iter().next().unwrap_or_else(|| "nothing is recorded".to_owned()))
             }
             Err(panic) => Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "panic".to_owned())),
         };

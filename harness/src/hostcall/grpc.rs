@@ -119,7 +119,8 @@ fn open(
         cluster,
         stream,
         what,
-        sent_at, noticed: false,
+        sent_at,
+        noticed: false,
         over: false,
         timeout_ms,
     });

@@ -85,7 +85,8 @@ fn send(
     let sent_at = world.clock.monotonic();
     let request = Request { headers, body: Bytes::copy_from_slice(body), trailers: None };
     let what = What::Http(request);
-    let callout = Callout { vm, root, token, cluster, stream, what, sent_at, noticed: false, over: false, timeout_ms };
+    let callout =
+        Callout { vm, root, token, cluster, stream, what, sent_at, noticed: false, over: false, timeout_ms };
     let call = world.callouts.add(callout);
     if timeout_ms > 0 {
         let at = world.clock.monotonic().saturating_add(u64::from(timeout_ms) * 1_000_000);

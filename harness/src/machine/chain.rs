@@ -221,7 +221,9 @@ impl Machine {
         let crossed = before <= limit && buffer.len() > limit;
         if crossed && path.streaming {
             path.blocked = true;
-            self.world().transcript.proxy(|| "more than the buffer's limit is held back: reading stops".to_owned());
+            self.world()
+                .transcript
+                .proxy(|| "more than the buffer's limit is held back: reading stops".to_owned());
         } else if crossed {
             self.too_large(stream, direction);
         }

@@ -97,7 +97,8 @@ impl Machine {
     /// A filter took away what a request cannot be without (the router's `checkRequiredRequestHeaders`).
     pub(super) fn refuse_request(&mut self, stream: usize, missing: &str) {
         let body = format!("missing required header: {missing}").into_bytes();
-        let details = format!("filter_removed_required_request_headers{{missing_required_header:_{missing}}}");
+        let details =
+            format!("filter_removed_required_request_headers{{missing_required_header:_{missing}}}");
         self.local_reply(stream, Reply { status: 503, details, body, ..Reply::default() });
     }
 
@@ -110,7 +111,10 @@ impl Machine {
 
     /// No route fits a request without a path.
     pub(super) fn no_route(&mut self, stream: usize) {
-        self.local_reply(stream, Reply { status: 404, details: "route_not_found".to_owned(), ..Reply::default() });
+        self.local_reply(
+            stream,
+            Reply { status: 404, details: "route_not_found".to_owned(), ..Reply::default() },
+        );
     }
 
     /// The same for a response (`checkRequiredResponseHeaders`).

@@ -56,7 +56,9 @@ impl Machine {
                 end_of_stream: false,
             });
         }
-        self.world().tcp[connection] = Some(Box::new(tcp));
+        if let Some(place) = self.world().tcp.get_mut(connection) {
+            *place = Some(Box::new(tcp));
+        }
         self.read_from(connection, 0);
         self.pump();
         connection
@@ -88,14 +90,17 @@ impl Machine {
             if self.tcp(connection).closed.is_some() {
                 return;
             }
-            if !std::mem::replace(&mut self.tcp(connection).filters[filter].initialized, true)
+            if !std::mem::replace(&mut self.tcp_filter(connection, filter).initialized, true)
                 && !self.new_connection(connection, filter)
             {
                 return;
             }
             let tcp = self.tcp(connection);
             let (length, end) = (tcp.read.len(), tcp.read_end && tcp.let_through);
-            if tcp.let_through && (length > 0 || end) && !self.filter_data_tcp(connection, filter, true, length, end) {
+            if tcp.let_through
+                && (length > 0 || end)
+                && !self.filter_data_tcp(connection, filter, true, length, end)
+            {
                 return;
             }
         }
@@ -156,6 +161,7 @@ impl Machine {
         self.pump();
     }
 
+    #[expect(clippy::indexing_slicing, reason = "filters are never taken out of a chain")]
     fn tcp_filter(&mut self, connection: usize, filter: usize) -> &mut NetworkFilter {
         &mut self.tcp(connection).filters[filter]
     }
@@ -166,7 +172,7 @@ impl Machine {
         it.created = true;
         let (vm, context, root) = (it.vm, it.context, it.root);
         if let Some(vm) = vm
-            && self.enter(vm, context, Callback::ContextCreate, &[context, root]) != Called::Absent
+            && self.enter(vm, context, Callback::ContextCreate, &[root]) != Called::Absent
         {
             self.after(vm);
         }
@@ -218,10 +224,7 @@ impl Machine {
             self.fail_connection(connection, filter);
             return false;
         };
-        let mut all = [0; 5];
-        all[0] = context;
-        all[1..=arguments.len()].copy_from_slice(arguments);
-        match self.enter(vm, context, callback, &all[..=arguments.len()]) {
+        match self.enter(vm, context, callback, arguments) {
             Called::Absent => true,
             Called::Failed => {
                 self.fail_connection(connection, filter);
@@ -264,7 +267,7 @@ impl Machine {
             it.downstream_closed = true;
             let (vm, context) = (it.vm, it.context);
             if let Some(vm) = vm {
-                let arguments = [context, by.number()];
+                let arguments = [by.number()];
                 if self.enter(vm, context, Callback::DownstreamConnectionClose, &arguments) != Called::Absent
                 {
                     self.after(vm);
@@ -282,7 +285,7 @@ impl Machine {
         }
         let (vm, context, both) = (it.vm, it.context, it.downstream_closed);
         if let Some(vm) = vm {
-            let arguments = [context, PeerType::Unknown.number()];
+            let arguments = [PeerType::Unknown.number()];
             if self.enter(vm, context, Callback::UpstreamConnectionClose, &arguments) != Called::Absent {
                 self.after(vm);
             }
@@ -301,7 +304,7 @@ impl Machine {
         let (vm, context) = (it.vm, it.context);
         let Some(vm) = vm else { return };
         for callback in [Callback::Done, Callback::Log, Callback::Delete] {
-            if self.enter(vm, context, callback, &[context]) != Called::Absent {
+            if self.enter(vm, context, callback, &[]) != Called::Absent {
                 self.after(vm);
             }
         }
