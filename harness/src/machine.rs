@@ -17,10 +17,13 @@ use crate::world::{Posted, World};
 
 mod callout;
 mod chain;
+mod dns;
 mod http;
 mod reply;
 mod tcp;
 mod time;
+
+pub(crate) use reply::grpc_status;
 
 /// A plugin on one thread.
 #[derive(Clone, Copy, Debug)]
@@ -408,6 +411,7 @@ impl Machine {
             match posted {
                 Posted::QueueReady { vm_key, root, queue } => self.queue_ready(&vm_key, root, queue),
                 Posted::Answer { call } => self.answer_by_itself(call),
+                Posted::Resolved { vm, root, token, name } => self.resolved(vm, root, token, &name),
                 Posted::Respond { stream } => self.respond_by_itself(stream),
             }
         }

@@ -51,6 +51,7 @@ impl Machine {
         let (headers, body) = written(reply, http.grpc, http.head);
         let end = body.is_empty();
         http.source = Source::Local;
+        http.code = Some(reply.status);
         http.response.headers = Some(headers);
         http.response.ended = true;
         self.headers(stream, Direction::Response, Start::First, end);
@@ -65,6 +66,7 @@ impl Machine {
         let http = self.http(stream);
         let (headers, body) = written(reply, http.grpc, http.head);
         http.source = Source::Local;
+        http.code = Some(reply.status);
         http.sent = true;
         http.response.headers = Some(headers.clone());
         http.response.trailers = None;
@@ -152,7 +154,7 @@ fn written(reply: &Reply, grpc: bool, head: bool) -> (HeaderMap, Vec<u8>) {
 }
 
 /// The gRPC status for an HTTP one (`Grpc::Utility::httpToGrpcStatus`).
-pub(super) fn grpc_status(http: u32) -> u32 {
+pub(crate) fn grpc_status(http: u32) -> u32 {
     match http {
         400 => 13,
         401 => 16,

@@ -56,6 +56,7 @@ impl Machine {
                 end_of_stream: false,
             });
         }
+        tcp.started_at = self.world().clock.monotonic();
         self.world().tcp[connection] = Some(Box::new(tcp));
         self.read_from(connection, 0);
         self.pump();
