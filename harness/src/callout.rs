@@ -46,6 +46,10 @@ pub(crate) struct Callout {
     /// The stream in whose context the call was made, if it was in one.
     pub(crate) stream: Option<usize>,
     pub(crate) what: What,
+    /// On the monotonic clock.
+    pub(crate) sent_at: u64,
+    /// A test has been told of it by [`Host::new_callouts`](crate::Host::new_callouts).
+    pub(crate) noticed: bool,
     /// Nothing more comes of it.
     pub(crate) over: bool,
     /// Milliseconds; 0 is none.
@@ -71,6 +75,7 @@ pub(crate) struct Grpc {
     pub(crate) half_closed: bool,
     pub(crate) local_closed: bool,
     pub(crate) remote_closed: bool,
+    pub(crate) cancelled: bool,
 }
 
 impl Callouts {

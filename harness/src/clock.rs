@@ -40,6 +40,12 @@ impl Clock {
     }
 }
 
+/// A point in time, in nanoseconds since 1970, as the header `date` has it.
+pub(crate) fn http_date(wall: u64) -> String {
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(wall / 1_000_000_000);
+    httpdate::fmt_http_date(time)
+}
+
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

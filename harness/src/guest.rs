@@ -30,6 +30,8 @@ pub(crate) struct Guest {
     pub(crate) malloc: Option<TypedFunc<u32, u32>>,
     pub(crate) contexts: HashMap<u32, Context>,
     pub(crate) roots: BTreeMap<u32, Root>,
+    /// The buffer that each context asked for last.
+    pub(crate) last_buffers: HashMap<u32, crate::abi::BufferType>,
     /// The callback that runs.
     pub(crate) running: Option<Callback>,
     /// The context whose callback runs.
@@ -81,7 +83,8 @@ pub(crate) struct Root {
     pub(crate) tick: Tick,
     /// `on_done` returned false, `proxy_done` is awaited.
     pub(crate) pending_done: bool,
-    pub(crate) foreign_arguments: Option<Vec<u8>>,
+    /// The resolver's answer, while the guest is told of it.
+    pub(crate) resolved: Option<Vec<u8>>,
     /// Properties declared by the foreign function `declare_property`.
     pub(crate) declared: HashMap<Vec<u8>, crate::foreign::state::Declared>,
     /// Those that the foreign function `expr_create` made.
@@ -132,6 +135,11 @@ pub(crate) enum Effect {
     /// `proxy_done` was called for this root.
     Delete {
         root: u32,
+    },
+    /// A gRPC callout failed while it was made.
+    CloseGrpc {
+        root: u32,
+        token: u32,
     },
     /// A callback that reads a callout's answer is over.
     ForgetAnswer {
@@ -204,6 +212,11 @@ impl Ids {
         self.resolution
     }
 
+    /// The id that was given last.
+    pub(crate) fn last_grpc_stream(&self) -> u32 {
+        self.grpc_stream
+    }
+
     pub(crate) fn metric(&mut self, kind: crate::abi::MetricType) -> u32 {
         use crate::abi::MetricType::{Counter, Gauge, Histogram};
         step(match kind {
@@ -225,6 +238,7 @@ impl Guest {
             malloc: None,
             contexts: HashMap::from([(0, Context::Vm)]),
             roots: BTreeMap::new(),
+            last_buffers: HashMap::new(),
             running: None,
             current: 0,
             effective: 0,
@@ -271,6 +285,12 @@ impl Guest {
         } else {
             self.current
         }
+    }
+
+    /// Forgets a context.
+    pub(crate) fn forget(&mut self, id: u32) {
+        self.contexts.remove(&id);
+        self.last_buffers.remove(&id);
     }
 
     pub(crate) fn context(&self) -> Context {

@@ -45,13 +45,14 @@ impl HeaderMap {
     /// The first value of a header, if it is there; the name in any case.
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
-        let name = name.as_ref();
+        let name = self.own_name(name.as_ref());
         let same = |line: &&(Bytes, Bytes)| line.0.eq_ignore_ascii_case(name);
         self.lines.iter().find(same).map(|(_, value)| &value[..])
     }
 
     /// The first value without a copy of its bytes.
     pub(crate) fn get_shared(&self, name: &[u8]) -> Option<Bytes> {
+        let name = self.own_name(name);
         let same = |line: &&(Bytes, Bytes)| line.0.eq_ignore_ascii_case(name);
         self.lines.iter().find(same).map(|(_, value)| value.clone())
     }
@@ -66,7 +67,7 @@ impl HeaderMap {
 
     /// Adds a line, or to the line of an inline header after a comma (Envoy's `HeaderMapImpl::addCopy`).
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.add_bytes(lower(name.as_ref()), Bytes::copy_from_slice(value.as_ref()));
+        self.add_bytes(lower(self.own_name(name.as_ref())), Bytes::copy_from_slice(value.as_ref()));
     }
 
     pub(crate) fn add_bytes(&mut self, name: Bytes, value: Bytes) {
@@ -75,7 +76,7 @@ impl HeaderMap {
         {
             let mut joined = line.1.to_vec();
             if !joined.is_empty() && !value.is_empty() {
-                joined.extend_from_slice(if name == "cookie" { b"; " } else { b"," });
+                joined.push(b',');
             }
             joined.extend_from_slice(&value);
             line.1 = joined.into();
@@ -95,9 +96,27 @@ impl HeaderMap {
         self.add(name, value);
     }
 
+    /// Makes the header have this value, where its first line stands, or at the end (`setContentLength` and the
+    /// like).
+    pub(crate) fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        match self.lines.iter_mut().find(|line| line.0 == name) {
+            Some(line) => line.1 = Bytes::copy_from_slice(value.as_ref()),
+            None => self.add(name, value),
+        }
+    }
+
+    /// In requests, Envoy keeps `host` as `:authority`.
+    fn own_name<'a>(&self, name: &'a [u8]) -> &'a [u8] {
+        if name.eq_ignore_ascii_case(b"host") && self.lines.iter().any(|line| line.0 == ":method") {
+            b":authority"
+        } else {
+            name
+        }
+    }
+
     /// Takes every line of the header away; whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let name = name.as_ref();
+        let name = self.own_name(name.as_ref());
         let before = self.lines.len();
         self.lines.retain(|line| !line.0.eq_ignore_ascii_case(name));
         self.lines.len() < before

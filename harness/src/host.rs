@@ -378,6 +378,30 @@ impl Host {
         }
     }
 
+    /// The HTTP callouts to that cluster which wait for an answer and have not been given out by this before.
+    #[must_use]
+    pub fn new_callouts(&self, cluster: &str) -> Vec<Callout> {
+        let found = self.unnoticed(cluster, |what| matches!(what, What::Http(_)));
+        found.into_iter().map(|call| Callout::new(self.clone(), call)).collect()
+    }
+
+    /// The gRPC callouts to that cluster which are open and have not been given out by this before.
+    #[must_use]
+    pub fn new_grpc_callouts(&self, cluster: &str) -> Vec<GrpcCallout> {
+        let found = self.unnoticed(cluster, |what| matches!(what, What::Grpc(_)));
+        found.into_iter().map(|call| GrpcCallout::new(self.clone(), call)).collect()
+    }
+
+    fn unnoticed(&self, cluster: &str, kind: impl Fn(&What) -> bool) -> Vec<usize> {
+        let found = self.waiting(cluster, kind);
+        let mut machine = self.lock();
+        let all = &mut machine.world().callouts.all;
+        found
+            .into_iter()
+            .filter(|call| all.get_mut(*call).is_some_and(|call| !std::mem::replace(&mut call.noticed, true)))
+            .collect()
+    }
+
     fn waiting(&self, cluster: &str, kind: impl Fn(&What) -> bool) -> Vec<usize> {
         let mut machine = self.lock();
         let all = machine.world().callouts.all.iter().enumerate();
@@ -405,9 +429,9 @@ impl Host {
         self.lock().world().stats.get(name).next().cloned()
     }
 
-    /// Every metric by name.
+    /// Every metric with its name; metrics of different kinds may have the same.
     #[must_use]
-    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+    pub fn metrics(&self) -> Vec<(String, Metric)> {
         let mut machine = self.lock();
         machine.world().stats.all().iter().map(|stat| (stat.name.clone(), stat.metric.clone())).collect()
     }

@@ -1,6 +1,6 @@
 //! The proxy itself: VMs, the world around them, and how calls go in and effects come out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use crate::abi::Callback;
 use crate::finding::Finding;
 use crate::guest::{Context, Effect, Root};
-use crate::log::{LogLine, Role};
+use crate::log::Role;
 use crate::plugin::{FailurePolicy, PluginConfig};
-use crate::start::StartError;
+use crate::start::{StartError, StartFailure};
+use crate::stream::End;
 use crate::transcript::Event;
 use crate::vm::{Called, Limits, Vm, VmConfig};
 use crate::world::{Posted, World};
@@ -22,8 +23,6 @@ mod http;
 mod reply;
 mod tcp;
 mod time;
-
-pub(crate) use reply::grpc_status;
 
 /// A plugin on one thread.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +44,14 @@ pub(crate) struct Machine {
     main: Vec<Instance>,
     pub(crate) settings: Settings,
     next_worker: usize,
+    /// What canaries have tried: VM key, root id, name and configuration.
+    tried: HashSet<(String, String, String, Vec<u8>)>,
     /// When a failed VM was last made anew, by worker and plugin, on the monotonic clock.
     reloaded: HashMap<(usize, usize), u64>,
+    /// Counts what came from outside: what happens in one operation happens before a connection can be made.
+    operation: u64,
+    /// On the monotonic clock.
+    started_at: u64,
     pub(crate) stopped: bool,
 }
 
@@ -71,7 +76,10 @@ impl Machine {
     ///
     /// Why the first plugin that does not start does not.
     pub(crate) fn start(world: World, settings: Settings) -> Result<Self, StartError> {
+        let started_at = world.clock.monotonic();
         let mut machine = Self {
+            operation: 0,
+            started_at,
             world: Some(Box::new(world)),
             vms: Vec::new(),
             chain: Vec::new(),
@@ -79,28 +87,37 @@ impl Machine {
             main: Vec::new(),
             settings,
             next_worker: 0,
+            tried: HashSet::new(),
             reloaded: HashMap::new(),
             stopped: false,
         };
-        let count = machine.world().plugins.len();
-        if count == 0 {
-            return Err(StartError::NoPlugin);
+        match machine.load_all() {
+            Ok(()) => Ok(machine),
+            Err(failure) => Err(StartError::new(failure, machine.world().log.lines().to_vec())),
         }
-        for plugin in 0..count {
-            machine.load(plugin)?;
-        }
-        machine.pump();
-        Ok(machine)
     }
 
-    fn load(&mut self, plugin: usize) -> Result<(), StartError> {
+    fn load_all(&mut self) -> Result<(), StartFailure> {
+        let count = self.world().plugins.len();
+        if count == 0 {
+            return Err(StartFailure::NoPlugin);
+        }
+        (0..count).try_for_each(|plugin| self.load(plugin))?;
+        self.pump();
+        Ok(())
+    }
+
+    fn load(&mut self, plugin: usize) -> Result<(), StartFailure> {
         let config = self.plugin(plugin);
         if self.settings.strict_link {
             let unknown = config.module.unknown_imports();
             if !unknown.is_empty() {
                 let imports =
                     unknown.iter().map(|import| format!("{}.{}", import.module, import.name)).collect();
-                return Err(StartError::UnknownImports { module: config.module.name().to_owned(), imports });
+                return Err(StartFailure::UnknownImports {
+                    module: config.module.name().to_owned(),
+                    imports,
+                });
             }
         }
         if self.settings.full_start && self.find_vm(&config, Role::Base).is_none() {
@@ -121,21 +138,25 @@ impl Machine {
     }
 
     /// Tries the plugin in a canary, then makes its instance on every thread.
-    fn instantiate(&mut self, plugin: usize) -> Result<Vec<(Role, Instance)>, StartError> {
+    fn instantiate(&mut self, plugin: usize) -> Result<Vec<(Role, Instance)>, StartFailure> {
         let config = self.plugin(plugin);
         let mut threads: Vec<Role> = (0..self.settings.workers).map(Role::Worker).collect();
         if self.settings.full_start {
-            let canary = self.make_vm(&config, Role::Canary)?;
-            self.configure(canary, plugin)?;
-            // It has served its purpose; nobody tells it so.
-            self.discard(canary);
+            let key =
+                (vm_key(&config), config.root_id.clone(), config.name.clone(), config.configuration.clone());
+            if self.tried.insert(key) {
+                let canary = self.make_vm(&config, Role::Canary)?;
+                self.configure(canary, plugin)?;
+                // It has served its purpose; nobody tells it so.
+                self.discard(canary);
+            }
             threads.insert(0, Role::Main);
         }
         threads.into_iter().map(|thread| Ok((thread, self.instance(plugin, thread)?))).collect()
     }
 
     /// The plugin's instance on a thread, made if there is none; equal plugins share one.
-    fn instance(&mut self, plugin: usize, role: Role) -> Result<Instance, StartError> {
+    fn instance(&mut self, plugin: usize, role: Role) -> Result<Instance, StartFailure> {
         let config = self.plugin(plugin);
         let found = self.find_vm(&config, role);
         if let Some(vm) = found
@@ -177,7 +198,7 @@ impl Machine {
         })
     }
 
-    fn make_vm(&mut self, config: &PluginConfig, role: Role) -> Result<usize, StartError> {
+    fn make_vm(&mut self, config: &PluginConfig, role: Role) -> Result<usize, StartFailure> {
         let vm_config = Arc::new(VmConfig {
             key: vm_key(config),
             vm_id: config.vm_id.clone(),
@@ -195,14 +216,13 @@ impl Machine {
     }
 
     /// Makes a root context for the plugin and configures it (`WasmBase::start`, `configure`).
-    fn configure(&mut self, vm: usize, plugin: usize) -> Result<u32, StartError> {
+    fn configure(&mut self, vm: usize, plugin: usize) -> Result<u32, StartFailure> {
         let name = self.plugin(plugin);
-        let logged = self.world().log.lines().len();
         let vm_configuration = self.guest(vm).config.configuration.len();
         let guest = self.guest(vm);
         let root = guest.allocate_context(Context::Root);
         guest.roots.insert(root, Root { plugin, configuring: true, ..Root::default() });
-        let trapped = |machine: &mut Self, at: &'static str| StartError::Trapped {
+        let trapped = |machine: &mut Self, at: &'static str| StartFailure::Trapped {
             module: name.module.name().to_owned(),
             at,
             message: machine.vms.get(vm).and_then(|vm| vm.failed.clone()).unwrap_or_default(),
@@ -215,8 +235,7 @@ impl Machine {
         match self.enter(vm, root, Callback::VmStart, &[root, size(vm_configuration)]) {
             Called::Failed => return Err(trapped(self, "proxy_on_vm_start")),
             Called::Returned(0) => {
-                let logs = self.logged_since(logged);
-                return Err(StartError::VmRefused { plugin: name.name, logs });
+                return Err(StartFailure::VmRefused { plugin: name.name });
             }
             _ => {}
         }
@@ -227,8 +246,7 @@ impl Machine {
         match called {
             Called::Failed => return Err(trapped(self, "proxy_on_configure")),
             Called::Returned(0) => {
-                let logs = self.logged_since(logged);
-                return Err(StartError::ConfigurationRefused { plugin: name.name, logs });
+                return Err(StartFailure::ConfigurationRefused { plugin: name.name });
             }
             _ => {}
         }
@@ -242,15 +260,14 @@ impl Machine {
         }
     }
 
-    fn logged_since(&mut self, count: usize) -> Vec<LogLine> {
-        self.world().log.lines().iter().skip(count).cloned().collect()
-    }
-
     /// Forgets what a VM waits for; it is never called again.
     fn discard(&mut self, vm: usize) {
         if let Some(vm) = self.vms.get_mut(vm) {
             vm.failed.get_or_insert_with(|| "discarded".to_owned());
         }
+        // Nothing was sent yet.
+        let callouts = self.world().callouts.all.iter_mut();
+        callouts.filter(|callout| callout.vm == vm).for_each(|callout| callout.over = true);
     }
 
     #[expect(
@@ -289,8 +306,9 @@ impl Machine {
             return None;
         }
         let now = self.world().clock.monotonic();
-        let last = self.reloaded.get(&(worker, place)).copied();
-        if last.is_some_and(|last| now < last.saturating_add(self.settings.reload_backoff)) {
+        // The first load counts as well: a plugin that traps at once is not made anew at once.
+        let last = self.reloaded.get(&(worker, place)).copied().unwrap_or(self.started_at);
+        if now < last.saturating_add(self.settings.reload_backoff) {
             return None;
         }
         self.reloaded.insert((worker, place), now);
@@ -380,7 +398,12 @@ impl Machine {
         use crate::stream::Direction::{Request, Response};
         match effect {
             Effect::Continue { stream, filter, response } => {
-                self.resume(stream, filter, if response { Response } else { Request });
+                let direction = if response { Response } else { Request };
+                let profile = self.world().profile;
+                if !profile.loses_the_part_after_a_resume() {
+                    self.side(stream, filter, direction).buffering = false;
+                }
+                self.resume(stream, filter, direction);
             }
             Effect::Close { stream } => self.reset(stream),
             Effect::Reply { stream, reply } => self.local_reply(stream, reply),
@@ -390,8 +413,9 @@ impl Machine {
                 self.enter(vm, root, Callback::Delete, &[root]);
                 let guest = self.guest(vm);
                 guest.roots.remove(&root);
-                guest.contexts.remove(&root);
+                guest.forget(root);
             }
+            Effect::CloseGrpc { root, token } => self.grpc_failed_at_once(vm, root, token),
             Effect::ForgetAnswer { root } => {
                 if let Some(root) = self.guest(vm).roots.get_mut(&root) {
                     root.http_call = None;
@@ -407,12 +431,20 @@ impl Machine {
         // Two plugins may keep each other busy for ever; a test should end all the same.
         const LIMIT: usize = 100_000;
         for _ in 0..LIMIT {
-            let Some(posted) = self.world().posted.pop_front() else { return };
+            let Some(posted) = self.world().posted.pop_front() else {
+                self.operation += 1;
+                return;
+            };
             match posted {
                 Posted::QueueReady { vm_key, root, queue } => self.queue_ready(&vm_key, root, queue),
                 Posted::Answer { call } => self.answer_by_itself(call),
                 Posted::Resolved { vm, root, token, name } => self.resolved(vm, root, token, &name),
                 Posted::Respond { stream } => self.respond_by_itself(stream),
+                Posted::End { stream } => {
+                    if self.world().http.get(stream).is_some_and(Option::is_some) {
+                        self.end_stream(stream, End::Complete);
+                    }
+                }
             }
         }
         self.world().posted.clear();
@@ -434,6 +466,17 @@ impl Machine {
     pub(crate) fn shut_down(&mut self) {
         if std::mem::replace(&mut self.stopped, true) {
             return;
+        }
+        // What came last ends first.
+        for stream in (0..self.world().http.len()).rev() {
+            if self.world().http.get(stream).is_some_and(Option::is_some) {
+                self.reset(stream);
+            }
+        }
+        for connection in (0..self.world().tcp.len()).rev() {
+            if self.world().tcp.get(connection).is_some_and(Option::is_some) {
+                self.close_connection(connection);
+            }
         }
         let workers: Vec<Instance> =
             self.instances.iter().flat_map(|plugins| plugins.iter().rev()).copied().collect();
@@ -461,15 +504,24 @@ impl Machine {
         self.after(vm);
         let guest = self.guest(vm);
         guest.roots.remove(&root);
-        guest.contexts.remove(&root);
+        guest.forget(root);
     }
 
     /// Gives a plugin another configuration. Root contexts of the old one are told that they are done.
     pub(crate) fn reconfigure(&mut self, name: &str, configuration: Vec<u8>) -> Result<(), StartError> {
+        let logged = self.world().log.lines().len();
+        let replaced = self.replace(name, configuration);
+        replaced.map_err(|failure| {
+            let logs = self.world().log.lines().iter().skip(logged).cloned().collect();
+            StartError::new(failure, logs)
+        })
+    }
+
+    fn replace(&mut self, name: &str, configuration: Vec<u8>) -> Result<(), StartFailure> {
         let chain = self.chain.clone();
         let place = chain.iter().position(|plugin| self.plugin(*plugin).name == name);
         let Some((place, old)) = place.and_then(|place| Some((place, *chain.get(place)?))) else {
-            return Err(StartError::NoPlugin);
+            return Err(StartFailure::NoPlugin);
         };
         // The old one stays known: streams in flight and its root contexts still ask for it.
         let new = self.world().plugins.len();

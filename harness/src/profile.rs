@@ -37,6 +37,22 @@ impl Profile {
         Self::ALL.iter().copied().find(|profile| profile.to_string() == name)
     }
 
+    /// Whether a body callback that paused still collects the next part after the stream was resumed from elsewhere,
+    /// and so loses it.
+    pub(crate) fn loses_the_part_after_a_resume(self) -> bool {
+        self == Self::Envoy1_36
+    }
+
+    /// Whether the body of the proxy's own 503 says why no connection could be made.
+    pub(crate) fn tells_why_no_connection_was_made(self) -> bool {
+        self == Self::Envoy1_36
+    }
+
+    /// Whether `poll_oneoff` is there.
+    pub(crate) fn can_poll(self) -> bool {
+        self != Self::Envoy1_36
+    }
+
     pub(crate) fn is_envoy(self) -> bool {
         self != Self::Spec
     }

@@ -1,11 +1,13 @@
 //! Why a plugin does not start.
 
+use std::fmt;
+
 use crate::log::LogLine;
 
-/// Why a host could not be started. Envoy would refuse the configuration for the same reasons.
+/// What keeps a host from starting. Envoy would refuse the configuration for the same reasons.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum StartFailure {
     /// There is nothing to start.
     #[error("no plugin was given: add one with Host::plugin")]
     NoPlugin,
@@ -64,38 +66,49 @@ pub enum StartError {
         message: String,
     },
     /// `on_vm_start` returned false.
-    #[error("{plugin}: on_vm_start returned false{}", said(logs))]
+    #[error("{plugin}: on_vm_start returned false")]
     VmRefused {
         /// The plugin.
         plugin: String,
-        /// What it logged.
-        logs: Vec<LogLine>,
     },
     /// `on_configure` returned false.
-    #[error("{plugin}: on_configure returned false{}", said(logs))]
+    #[error("{plugin}: on_configure returned false")]
     ConfigurationRefused {
         /// The plugin.
         plugin: String,
-        /// What it logged.
-        logs: Vec<LogLine>,
     },
 }
 
+/// Why a host did not start, and what was logged until then.
+#[derive(Debug)]
+pub struct StartError {
+    failure: StartFailure,
+    logs: Vec<LogLine>,
+}
+
 impl StartError {
-    /// What the plugin logged before it was refused.
+    pub(crate) fn new(failure: StartFailure, logs: Vec<LogLine>) -> Self {
+        Self { failure, logs }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn failure(&self) -> &StartFailure {
+        &self.failure
+    }
+
+    /// Every line that was logged until then, by any VM.
     #[must_use]
     pub fn logs(&self) -> &[LogLine] {
-        match self {
-            Self::VmRefused { logs, .. } | Self::ConfigurationRefused { logs, .. } => logs,
-            _ => &[],
-        }
+        &self.logs
     }
 }
 
-fn said(logs: &[LogLine]) -> String {
-    if logs.is_empty() {
-        return String::new();
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)?;
+        self.logs.iter().try_for_each(|line| write!(f, "\n    {line}"))
     }
-    let lines: Vec<String> = logs.iter().map(|line| format!("\n    {line}")).collect();
-    format!(", saying{}", lines.concat())
 }
+
+impl std::error::Error for StartError {}

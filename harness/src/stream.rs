@@ -29,6 +29,12 @@ pub(crate) struct HttpStream {
     pub(crate) prepared: Option<Reply>,
     /// Where the response came from.
     pub(crate) source: Source,
+    /// A reply past the filters stands in place of what they saw.
+    pub(crate) replaced: bool,
+    /// Filters let something through that no codec writes.
+    pub(crate) unwritable: bool,
+    /// The operation in which the upstream was first sent something.
+    pub(crate) forwarded_in: u64,
     /// Response headers have left the chain.
     pub(crate) sent: bool,
     /// How it ended, once it has.
@@ -42,7 +48,6 @@ pub(crate) struct HttpStream {
     pub(crate) given: Given,
     pub(crate) filter_state: FilterState,
     pub(crate) costs: Costs,
-    pub(crate) upstream_reset: bool,
     /// The client speaks HTTP/2.
     pub(crate) http2: bool,
     /// The response's status, as the proxy itself keeps it (`StreamInfo::responseCode`).
@@ -53,6 +58,8 @@ pub(crate) struct HttpStream {
     pub(crate) upstream_begun_at: Option<u64>,
     /// When the last of the response came from the upstream.
     pub(crate) upstream_ended_at: Option<u64>,
+    /// Requests that the upstream had when filters sent headers again: Envoy resets them.
+    pub(crate) abandoned: Vec<Received>,
 }
 
 /// The two ways through a chain.
@@ -96,6 +103,12 @@ pub(crate) struct Path {
     pub(crate) buffered: Option<Buffer>,
     /// What is on its way through the chain now.
     pub(crate) flight: Buffer,
+    /// So much is held back that no more is read.
+    pub(crate) blocked: bool,
+    /// What the sender sent meanwhile.
+    pub(crate) waiting: Buffer,
+    pub(crate) waiting_end: bool,
+    pub(crate) waiting_trailers: Option<HeaderMap>,
     /// The last filter that stopped wants back pressure and no limit.
     pub(crate) streaming: bool,
     /// A local reply took over.
@@ -236,6 +249,8 @@ impl HttpStream {
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     pub(crate) filters: Vec<NetworkFilter>,
+    /// Every filter has seen it and let it go on.
+    pub(crate) let_through: bool,
     /// What the client sent and no filter let through.
     pub(crate) read: Buffer,
     pub(crate) read_end: bool,

@@ -9,7 +9,7 @@ use crate::abi::{AbiVersion, Callback};
 use crate::guest::{Guest, Restriction};
 use crate::log::Role;
 use crate::module::{Linked, Module};
-use crate::start::StartError;
+use crate::start::StartFailure;
 use crate::world::World;
 
 /// What a VM is made from, and who it is.
@@ -83,9 +83,9 @@ impl Vm {
         id: usize,
         limits: Limits,
         world: Box<World>,
-    ) -> (Box<World>, Result<Self, StartError>) {
+    ) -> (Box<World>, Result<Self, StartFailure>) {
         let prepared = Self::abi(module).and_then(|abi| {
-            let linked = module.linked(limits.fuel.is_some()).map_err(|message| StartError::NotLinked {
+            let linked = module.linked(limits.fuel.is_some()).map_err(|message| StartFailure::NotLinked {
                 module: module.name().to_owned(),
                 message: message.to_string(),
             })?;
@@ -115,10 +115,10 @@ impl Vm {
         linked: &Linked,
         store: &mut Store<Guest>,
         limits: Limits,
-    ) -> Result<Vec<Option<Export>>, StartError> {
+    ) -> Result<Vec<Option<Export>>, StartFailure> {
         let name = module.name();
         let trapped = |at: &'static str| {
-            move |error: wasmtime::Error| StartError::Trapped {
+            move |error: wasmtime::Error| StartFailure::Trapped {
                 module: name.to_owned(),
                 at,
                 message: explain(&error),
@@ -142,10 +142,10 @@ impl Vm {
         Ok(exports)
     }
 
-    fn abi(module: &Module) -> Result<AbiVersion, StartError> {
+    fn abi(module: &Module) -> Result<AbiVersion, StartFailure> {
         match module.description().abi_versions.as_slice() {
             [abi] => Ok(*abi),
-            [] => Err(StartError::NoAbiVersion { module: module.name().to_owned() }),
+            [] => Err(StartFailure::NoAbiVersion { module: module.name().to_owned() }),
             // proxy-wasm-cpp-host takes the first that it meets among the exports.
             [abi, ..] => Ok(*abi),
         }
@@ -156,10 +156,10 @@ impl Vm {
         module: &Module,
         instance: &Instance,
         store: &mut Store<Guest>,
-    ) -> Result<Vec<Option<Export>>, StartError> {
+    ) -> Result<Vec<Option<Export>>, StartFailure> {
         let name = module.name();
         let Some(memory) = instance.get_memory(&mut *store, "memory") else {
-            return Err(StartError::NoMemory { module: name.to_owned() });
+            return Err(StartFailure::NoMemory { module: name.to_owned() });
         };
         store.data_mut().memory = Some(memory);
         let malloc = match typed::<u32, u32>(name, instance, store, "malloc")? {
@@ -167,7 +167,7 @@ impl Vm {
             None => typed::<u32, u32>(name, instance, store, "proxy_on_memory_allocate")?,
         };
         store.data_mut().malloc =
-            Some(malloc.ok_or_else(|| StartError::NoMalloc { module: name.to_owned() })?);
+            Some(malloc.ok_or_else(|| StartFailure::NoMalloc { module: name.to_owned() })?);
         Callback::ALL
             .iter()
             .map(|callback| {
@@ -223,7 +223,7 @@ fn export(
     instance: &Instance,
     store: &mut Store<Guest>,
     callback: Callback,
-) -> Result<Option<Export>, StartError> {
+) -> Result<Option<Export>, StartFailure> {
     let name = callback.export();
     // ABI 0.1.0 does not say whether the stream ends with its headers.
     let short =
@@ -248,9 +248,9 @@ fn typed<P: WasmParams, R: WasmResults>(
     instance: &Instance,
     store: &mut Store<Guest>,
     name: &str,
-) -> Result<Option<TypedFunc<P, R>>, StartError> {
+) -> Result<Option<TypedFunc<P, R>>, StartFailure> {
     let Some(function) = instance.get_func(&mut *store, name) else { return Ok(None) };
-    function.typed::<P, R>(&*store).map(Some).map_err(|error| StartError::BadSignature {
+    function.typed::<P, R>(&*store).map(Some).map_err(|error| StartFailure::BadSignature {
         module: module.to_owned(),
         export: name.to_owned(),
         message: error.to_string(),

@@ -70,4 +70,6 @@ pub(crate) enum Posted {
     Resolved { vm: usize, root: u32, token: u32, name: String },
     /// The upstream may answer this stream by itself.
     Respond { stream: usize },
+    /// The stream was answered past its filters, and ends.
+    End { stream: usize },
 }

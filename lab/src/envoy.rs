@@ -155,6 +155,11 @@ impl Envoy {
         read(&self.folder.path().join("log"))
     }
 
+    /// The file that Envoy logs to.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     /// Waits until the log has `text`.
     ///
     /// # Panics

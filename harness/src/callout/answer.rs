@@ -28,6 +28,12 @@ impl Callout {
         Self { host, call, request, timeout_ms }
     }
 
+    /// Which callout it is of all that the host has seen, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.call
+    }
+
     /// What was asked.
     #[must_use]
     pub fn request(&self) -> &Request {
@@ -81,14 +87,21 @@ impl Callout {
         self.host.lock().refuse_connection(self.call);
     }
 
+    /// The connection is lost before a response has begun, and Envoy answers 503 in the cluster's place.
+    pub fn fail(self, reason: &str) {
+        let text =
+            format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
+        self.host.lock().local_answer(self.call, 503, &text);
+    }
+
     /// The connection is reset after the response has begun: the filter sees no headers and the status 11.
     pub fn reset(self) {
         self.host.lock().reset_http(self.call);
     }
 }
 
-/// A gRPC call or stream that is open.
-#[derive(Debug)]
+/// A gRPC call or stream that is open. Clones are the same one.
+#[derive(Clone, Debug)]
 pub struct GrpcCallout {
     host: Host,
     call: usize,
@@ -123,6 +136,54 @@ impl GrpcCallout {
     #[must_use]
     pub fn metadata(&self) -> HeaderMap {
         self.read(|grpc| grpc.metadata.clone())
+    }
+
+    /// The request as the service receives it over the wire, with the messages so far in gRPC's frames.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        let (cluster, timeout_ms) = {
+            let mut machine = self.host.lock();
+            let callout = machine.world().callouts.get(self.call);
+            (callout.map_or_else(String::new, |it| it.cluster.clone()), callout.map_or(0, |it| it.timeout_ms))
+        };
+        self.read(|grpc| {
+            let path = format!("/{}/{}", grpc.service, grpc.method);
+            let mut headers = HeaderMap::from([
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":authority", &cluster),
+                (":path", &path),
+                ("te", "trailers"),
+            ]);
+            if timeout_ms > 0 {
+                headers.add("grpc-timeout", format!("{timeout_ms}m"));
+            }
+            headers.add("content-type", "application/grpc");
+            headers.extend(grpc.metadata.iter());
+            headers.set("x-envoy-internal", "true");
+            if timeout_ms > 0 {
+                headers.set("x-envoy-expected-rq-timeout-ms", timeout_ms.to_string());
+            }
+            let mut body = Vec::new();
+            for message in &grpc.sent {
+                body.push(0);
+                body.extend(u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+                body.extend_from_slice(message);
+            }
+            Request { headers, body: body.into(), trailers: None }
+        })
+    }
+
+    /// Which callout it is of all that the host has seen, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.call
+    }
+
+    /// Whether the filter has cancelled it.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.read(|grpc| grpc.cancelled)
     }
 
     /// The messages that the filter has sent so far.
@@ -162,9 +223,40 @@ impl GrpcCallout {
         self
     }
 
-    /// It ends with a gRPC status; for a unary call, without a message: it has failed.
+    /// The service ends it with a gRPC status and message, in its trailers. A unary call that has had its message is
+    /// over by then.
     pub fn close(&self, status: u32, message: &str) -> &Self {
-        self.host.lock().close_grpc(self.call, status, message);
+        let message = if message.is_empty() || status == 0 {
+            "via_upstream".to_owned()
+        } else {
+            format!("{message}{{via_upstream}}")
+        };
+        self.host.lock().close_grpc(self.call, status, &message);
+        self
+    }
+
+    /// The service answers with an HTTP status in place of gRPC.
+    pub fn answer_http(&self, status: u32) -> &Self {
+        self.host.lock().close_grpc(self.call, crate::grpc_status::of_http(status), "via_upstream");
+        self
+    }
+
+    /// The service resets the stream after its answer has begun.
+    pub fn reset(&self) -> &Self {
+        self.host.lock().grpc_trailing_metadata(self.call, HeaderMap::new());
+        self.host.lock().close_grpc(self.call, 13, "upstream_reset_after_response_started{remote_reset}");
+        self
+    }
+
+    /// No connection can be made.
+    pub fn refuse(&self) -> &Self {
+        self.host.lock().refuse_connection(self.call);
+        self
+    }
+
+    /// The filter's timeout passes. In its order with everything else it does so by [`Host::advance`].
+    pub fn time_out(&self) -> &Self {
+        self.host.lock().time_out(self.call);
         self
     }
 }

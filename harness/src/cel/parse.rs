@@ -166,10 +166,7 @@ impl Parser<'_> {
         })
     }
 
-    fn operator(
-        &mut self,
-        all: &[(&str, Make)],
-    ) -> Option<Make> {
+    fn operator(&mut self, all: &[(&str, Make)]) -> Option<Make> {
         all.iter().find_map(|(sign, make)| self.sign(sign).map(|()| *make))
     }
 

@@ -40,8 +40,14 @@ impl Connection {
         self
     }
 
-    /// The client closes the connection.
+    /// The client closes the connection, which shows as the end of its data. The upstream's end then closes it on
+    /// the other side.
     pub fn close(&self) -> &Self {
+        self.send("", true)
+    }
+
+    /// The client breaks the connection off.
+    pub fn reset(&self) -> &Self {
         self.host.lock().closed(self.id, PeerType::Remote);
         self
     }
@@ -56,6 +62,24 @@ impl Connection {
     #[must_use]
     pub fn received(&self) -> Vec<u8> {
         self.read(|tcp| tcp.downstream.concat())
+    }
+
+    /// Whether every filter has let the connection itself through, so that the upstream knows of it.
+    #[must_use]
+    pub fn was_let_through(&self) -> bool {
+        self.read(|tcp| tcp.let_through)
+    }
+
+    /// Whether the upstream has been told that the client sends no more.
+    #[must_use]
+    pub fn has_ended_upstream(&self) -> bool {
+        self.read(|tcp| tcp.upstream_end)
+    }
+
+    /// Whether the client has been told that the upstream sends no more.
+    #[must_use]
+    pub fn has_ended_downstream(&self) -> bool {
+        self.read(|tcp| tcp.downstream_end)
     }
 
     /// Who closed the connection, if it is closed.

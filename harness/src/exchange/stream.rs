@@ -81,14 +81,35 @@ impl Stream {
         self
     }
 
-    /// The upstream's connection breaks.
+    /// The upstream resets the stream.
     pub fn upstream_resets(&self) -> &Self {
-        self.host.lock().upstream_fails(
-            self.id,
-            "connection termination",
-            "upstream_reset_before_response_started{connection_termination}",
-        );
+        self.upstream_is_lost("remote reset")
+    }
+
+    /// The upstream's connection breaks.
+    pub fn upstream_disconnects(&self) -> &Self {
+        self.upstream_is_lost("connection termination")
+    }
+
+    fn upstream_is_lost(&self, reason: &str) -> &Self {
+        let started = self.read(|http| http.response.headers.is_some());
+        let when = if started { "after" } else { "before" };
+        let details = format!("upstream_reset_{when}_response_started{{{}}}", reason.replace(' ', "_"));
+        self.host.lock().upstream_fails(self.id, reason, &details);
         self
+    }
+
+    /// The client resets the stream and keeps its connection.
+    pub fn reset_by_client(&self) -> &Self {
+        self.host.lock().reset_by_client(self.id);
+        self
+    }
+
+    /// Requests that the upstream had received a part of when a filter resumed what it had not stopped: Envoy then
+    /// sends the headers again, and resets what it had sent.
+    #[must_use]
+    pub fn abandoned(&self) -> Vec<Request> {
+        self.read(|http| http.abandoned.iter().map(crate::stream::Received::request).collect())
     }
 
     /// The request as the upstream received it, whole.
@@ -109,6 +130,18 @@ impl Stream {
     #[must_use]
     pub fn upstream(&self) -> Option<Request> {
         self.read(|http| http.upstream.headers.is_some().then(|| http.upstream.request()))
+    }
+
+    /// Whether the upstream has the whole request.
+    #[must_use]
+    pub fn has_reached_upstream(&self) -> bool {
+        self.read(|http| http.upstream.end)
+    }
+
+    /// Whether the client has the whole response.
+    #[must_use]
+    pub fn has_reached_downstream(&self) -> bool {
+        self.read(|http| http.downstream.end)
     }
 
     /// The reply that a filter, or the proxy, gave in the upstream's place.

@@ -4,7 +4,8 @@ use wasmtime::{AsContextMut, Caller};
 
 use super::memory::{slice, slice_mut};
 use super::{Guest, Restriction};
-use crate::abi::Status;
+use crate::abi::{Callback, Status};
+use crate::transcript::Event;
 
 /// How a hostcall ends early.
 #[derive(Debug)]
@@ -138,6 +139,30 @@ impl<'a> Call<'a> {
         }
         slice(self.split().0, pointer, length)?;
         Ok(pointer)
+    }
+
+    /// Calls the guest from within its own call, as Envoy does where it means not to.
+    ///
+    /// # Errors
+    ///
+    /// The trap that the guest ends with.
+    pub(crate) fn reenter(&mut self, callback: Callback, arguments: &[u32; 3]) -> Result<(), Halt> {
+        let export = self.caller.get_export(callback.export()).and_then(wasmtime::Extern::into_func);
+        let Some(function) = export else { return Ok(()) };
+        let Ok(function) = function.typed::<(u32, u32, u32), ()>(&self.caller) else { return Ok(()) };
+        let (role, noted) = (self.guest().config.role, self.noted);
+        let world = self.guest().world();
+        world.coverage.callback(callback);
+        if noted {
+            let [a, b, c] = *arguments;
+            world.transcript.push(Event::Enter { role, callback, arguments: [a, b, c, 0, 0], count: 3 });
+        }
+        let [a, b, c] = *arguments;
+        function.call(self.caller.as_context_mut(), (a, b, c)).map_err(Halt::Trap)?;
+        if noted {
+            self.guest().world().transcript.push(Event::Return { value: None });
+        }
+        Ok(())
     }
 
     /// Gives the guest bytes: memory of its own that holds them, its address and length where it asked for them

@@ -35,6 +35,21 @@ impl Found<'_> {
 }
 
 fn find(guest: &mut Guest, buffer: BufferType) -> Option<Found<'_>> {
+    let acting = guest.acting();
+    let buffer = match buffer {
+        // Envoy has one place for all of a context's buffers, and this type reads it as the last one left it.
+        BufferType::ForeignFunctionArguments if guest.root().is_some_and(|root| root.resolved.is_some()) => {
+            buffer
+        }
+        BufferType::ForeignFunctionArguments => match guest.last_buffers.get(&acting) {
+            Some(last) => *last,
+            None => return Some(Found::Nothing),
+        },
+        buffer => buffer,
+    };
+    if is_there(guest, buffer) {
+        guest.last_buffers.insert(acting, buffer);
+    }
     match buffer {
         BufferType::HttpRequestBody => Some(body(guest, Direction::Request)),
         BufferType::HttpResponseBody => Some(body(guest, Direction::Response)),
@@ -65,12 +80,16 @@ fn find(guest: &mut Guest, buffer: BufferType) -> Option<Found<'_>> {
             let plugin = guest.root().filter(|root| root.configuring)?.plugin;
             guest.world().plugins.get(plugin).map(|plugin| Found::Bytes(&plugin.configuration))
         }
-        BufferType::ForeignFunctionArguments => {
-            Some(match guest.root().and_then(|root| root.foreign_arguments.as_deref()) {
-                Some(arguments) => Found::Bytes(arguments),
-                None => Found::Nothing,
-            })
-        }
+        BufferType::ForeignFunctionArguments => guest.root()?.resolved.as_deref().map(Found::Bytes),
+    }
+}
+
+fn is_there(guest: &mut Guest, buffer: BufferType) -> bool {
+    match buffer {
+        BufferType::HttpCallResponseBody => guest.root().is_some_and(|root| root.http_call.is_some()),
+        BufferType::PluginConfiguration => guest.root().is_some_and(|root| root.configuring),
+        BufferType::ForeignFunctionArguments => false,
+        _ => true,
     }
 }
 
@@ -116,9 +135,6 @@ pub(super) fn get(
     let buffer = buffer_type!(call, buffer);
     call.note(|| format!("{buffer:?}, {start}, {max_size}"));
     let Some(found) = find(call.guest(), buffer) else { return Ok(Status::NotFound) };
-    if start.checked_add(max_size).is_none() {
-        return Ok(Status::BadArgument);
-    }
     let (start, max_size) = (widen(start), widen(max_size));
     let length = max_size.min(found.len().saturating_sub(start));
     let bytes = found.copy(start, length);

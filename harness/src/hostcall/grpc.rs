@@ -1,8 +1,8 @@
 //! gRPC callouts: one message and its answer, or streams.
 
-use crate::abi::{Status, pairs};
+use crate::abi::{Callback, Status, pairs};
 use crate::callout::{Callout, Cluster, Grpc, What};
-use crate::guest::{Call, Guest, Outcome};
+use crate::guest::{Call, Effect, Guest, Outcome};
 use crate::timer::Due;
 use crate::world::Posted;
 
@@ -60,10 +60,18 @@ pub(super) fn stream(
         (method, method_size),
         (metadata, metadata_size),
     ];
-    let id = call.with(&pieces, |texts, guest| {
+    let opened = call.with(&pieces, |texts, guest| {
         let [upstream, service, method, metadata, ..] = texts else { return Err(Status::BadArgument) };
         open(guest, upstream, service, method, metadata, None, 0)
-    })??;
+    })?;
+    if opened == Err(Status::InternalFailure) {
+        // Envoy calls back into the VM while it is in this very hostcall.
+        let root = call.guest().root_id();
+        let token = call.guest().ids.last_grpc_stream();
+        call.reenter(Callback::GrpcReceiveInitialMetadata, &[root, token, 0])?;
+        call.reenter(Callback::GrpcReceiveTrailingMetadata, &[root, token, 4])?;
+    }
+    let id = opened?;
     call.gave(|| id.to_string());
     call.write_u32(call_id_to, id)?;
     Ok(Status::Ok)
@@ -86,6 +94,7 @@ fn open(
     let unhealthy = matches!(behaviour, Cluster::Unhealthy);
     let token = if message.is_some() { guest.ids.grpc_call() } else { guest.ids.grpc_stream() };
     if unhealthy {
+        guest.effects.push_back(Effect::CloseGrpc { root, token });
         return Err(Status::InternalFailure);
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -98,11 +107,23 @@ fn open(
         half_closed: message.is_some(),
         local_closed: false,
         remote_closed: false,
+        cancelled: false,
     };
     let world = guest.world();
+    let sent_at = world.clock.monotonic();
     let what = What::Grpc(grpc);
-    let call =
-        world.callouts.add(Callout { vm, root, token, cluster, stream, what, over: false, timeout_ms });
+    let call = world.callouts.add(Callout {
+        vm,
+        root,
+        token,
+        cluster,
+        stream,
+        what,
+        sent_at,
+        noticed: false,
+        over: false,
+        timeout_ms,
+    });
     if timeout_ms > 0 {
         let at = world.clock.monotonic().saturating_add(u64::from(timeout_ms) * 1_000_000);
         world.timers.set(at, Due::CalloutTimeout { call });
@@ -169,6 +190,7 @@ pub(super) fn send(call: &mut Call<'_>, id: u32, message: u32, size: u32, end_of
         let callout = find(guest, id)?;
         if let What::Grpc(grpc) = &mut callout.what
             && !grpc.remote_closed
+            && !grpc.half_closed
         {
             grpc.sent.push(message.to_vec());
             grpc.half_closed |= end_of_stream != 0;
@@ -183,7 +205,11 @@ pub(super) fn cancel(call: &mut Call<'_>, id: u32) -> Outcome {
     if id & KIND != CALL && id & KIND != STREAM {
         return Ok(Status::BadArgument);
     }
-    find(call.guest(), id)?.over = true;
+    let callout = find(call.guest(), id)?;
+    callout.over = true;
+    if let What::Grpc(grpc) = &mut callout.what {
+        grpc.cancelled = true;
+    }
     Ok(Status::Ok)
 }
 
@@ -196,6 +222,7 @@ pub(super) fn close(call: &mut Call<'_>, id: u32) -> Outcome {
     if let What::Grpc(grpc) = &mut callout.what {
         // Closing a call cancels it; a stream lives on until the other side closes it too.
         callout.over = grpc.unary || grpc.remote_closed;
+        grpc.cancelled |= grpc.unary;
         grpc.half_closed = true;
         grpc.local_closed = true;
     }

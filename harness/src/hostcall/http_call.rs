@@ -66,7 +66,7 @@ fn send(
         return Err(Status::BadArgument);
     }
     if !body.is_empty() {
-        headers.replace("content-length", body.len().to_string());
+        headers.set("content-length", body.len().to_string());
     }
     let token = guest.ids.http_call();
     if unhealthy || guest.world().callouts.all.len() >= MAX_CALLS {
@@ -75,9 +75,18 @@ fn send(
     }
     let world = guest.world();
     // Envoy takes trailers and does not send them.
+    if headers.get(":scheme").is_none() {
+        headers.add(":scheme", "http");
+    }
+    headers.set("x-envoy-internal", "true");
+    if timeout_ms > 0 {
+        headers.set("x-envoy-expected-rq-timeout-ms", timeout_ms.to_string());
+    }
+    let sent_at = world.clock.monotonic();
     let request = Request { headers, body: Bytes::copy_from_slice(body), trailers: None };
     let what = What::Http(request);
-    let callout = Callout { vm, root, token, cluster, stream, what, over: false, timeout_ms };
+    let callout =
+        Callout { vm, root, token, cluster, stream, what, sent_at, noticed: false, over: false, timeout_ms };
     let call = world.callouts.add(callout);
     if timeout_ms > 0 {
         let at = world.clock.monotonic().saturating_add(u64::from(timeout_ms) * 1_000_000);

@@ -149,7 +149,7 @@ pub(super) fn link_proc_exit(linker: &mut Linker<Guest>) -> wasmtime::Result<()>
             |mut caller: Caller<'_, Guest>, code: u32| -> wasmtime::Result<()> {
                 caller.data_mut().cost.hostcalls += 1;
                 super::permitted(caller.data().restriction, "proc_exit")?;
-                say(caller.data_mut(), Level::Error, format!("wasi_unstable proc_exit: {code}").as_bytes());
+                say(caller.data_mut(), Level::Trace, format!("wasi_unstable proc_exit: {code}").as_bytes());
                 Ok(())
             },
         )?;
@@ -217,6 +217,9 @@ of_output! {
 
 /// Nothing is waited for: no event has come, and that is fine.
 pub(super) fn poll_oneoff(call: &mut Call<'_>, _: u32, _: u32, _: u32, events_to: u32) -> Outcome {
+    if !call.guest().world().profile.can_poll() {
+        return Ok(NOT_IMPLEMENTED);
+    }
     call.write_u32(events_to, 0)?;
     Ok(SUCCESS)
 }

@@ -10,7 +10,21 @@ use crate::message::Response;
 
 impl Machine {
     /// A response arrives. Nothing happens if the callout is over.
-    pub(crate) fn answer_http(&mut self, call: usize, response: Response) {
+    pub(crate) fn answer_http(&mut self, call: usize, mut response: Response) {
+        // The callout's own router adds it, and is not told to do without.
+        let milliseconds = self.since_sent(call);
+        response.headers.set("x-envoy-upstream-service-time", milliseconds.to_string());
+        self.deliver_http(call, response);
+    }
+
+    /// How long ago the callout was made, in milliseconds.
+    fn since_sent(&mut self, call: usize) -> u64 {
+        let now = self.world().clock.monotonic();
+        let sent_at = self.world().callouts.get(call).map_or(now, |callout| callout.sent_at);
+        now.saturating_sub(sent_at) / 1_000_000
+    }
+
+    fn deliver_http(&mut self, call: usize, response: Response) {
         let Some((vm, root, token)) = self.close_call(call) else { return };
         let counts = [
             root,
@@ -72,26 +86,41 @@ impl Machine {
             body: bytes::Bytes::copy_from_slice(text.as_bytes()),
             trailers: None,
         };
-        self.answer_http(call, response);
+        self.deliver_http(call, response);
     }
 
     /// No connection can be made to the cluster.
     pub(crate) fn refuse_connection(&mut self, call: usize) {
         const TEXT: &str = "upstream connect error or disconnect/reset before headers. reset reason: \
-                            remote connection failure, transport failure reason: \
-                            delayed connect error: Connection refused";
-        match self.world().callouts.get(call).map(|callout| matches!(callout.what, What::Grpc(_))) {
-            Some(true) => self.close_grpc(call, 14, TEXT),
-            _ => self.local_answer(call, 503, TEXT),
+                            remote connection failure";
+        const WHY: &str = ", transport failure reason: delayed connect error: Connection refused";
+        const DETAILS: &str = "upstream_reset_before_response_started\
+                               {remote_connection_failure|delayed_connect_error:_Connection_refused}";
+        let why = if self.world().profile.tells_why_no_connection_was_made() { WHY } else { "" };
+        if self.is_grpc(call) {
+            self.close_grpc(call, 14, &format!("{TEXT}{why}{{{DETAILS}}}"));
+        } else {
+            self.local_answer(call, 503, &format!("{TEXT}{why}"));
         }
     }
 
     /// The callout's time is up.
     pub(crate) fn time_out(&mut self, call: usize) {
-        match self.world().callouts.get(call).map(|callout| matches!(callout.what, What::Grpc(_))) {
-            Some(true) => self.close_grpc(call, 4, "upstream request timeout"),
-            _ => self.local_answer(call, 504, "upstream request timeout"),
+        if self.is_grpc(call) {
+            self.close_grpc(call, 14, "upstream request timeout{response_timeout}");
+        } else {
+            self.local_answer(call, 504, "upstream request timeout");
         }
+    }
+
+    fn is_half_closed(&mut self, call: usize) -> bool {
+        let callout = self.world().callouts.get(call);
+        callout.is_some_and(|callout| matches!(&callout.what, What::Grpc(grpc) if grpc.half_closed))
+    }
+
+    fn is_grpc(&mut self, call: usize) -> bool {
+        let callout = self.world().callouts.get(call);
+        callout.is_some_and(|callout| matches!(callout.what, What::Grpc(_)))
     }
 
     /// The cluster answers without a test's help.
@@ -126,10 +155,15 @@ impl Machine {
     }
 
     /// Initial metadata arrives. The filter of a unary call is not told.
-    pub(crate) fn grpc_initial_metadata(&mut self, call: usize, metadata: HeaderMap) {
+    pub(crate) fn grpc_initial_metadata(&mut self, call: usize, mut metadata: HeaderMap) {
         let Some((vm, root, token, unary)) = self.grpc(call) else { return };
         if unary {
             return;
+        }
+        // The time since the request was complete, so only if it is.
+        if !metadata.is_empty() && self.is_half_closed(call) {
+            let milliseconds = self.since_sent(call);
+            metadata.set("x-envoy-upstream-service-time", milliseconds.to_string());
         }
         let count = size(metadata.len());
         self.set_root(vm, root, |root| root.grpc_initial = Some(metadata));
@@ -185,6 +219,16 @@ impl Machine {
         self.enter(vm, root, Callback::GrpcClose, &[root, token, status]);
         self.after(vm);
         self.pump();
+    }
+
+    /// A gRPC callout failed before its hostcall had returned: only its close waits until after the callback.
+    pub(super) fn grpc_failed_at_once(&mut self, vm: usize, root: u32, token: u32) {
+        const UNAVAILABLE: u32 = 14;
+        let message = "no healthy upstream{no_healthy_upstream}".to_owned();
+        self.set_root(vm, root, |root| root.status = (UNAVAILABLE, message));
+        self.guest(vm).effects.push_back(Effect::ForgetAnswer { root });
+        self.enter(vm, root, Callback::GrpcClose, &[root, token, UNAVAILABLE]);
+        self.after(vm);
     }
 
     fn set_root(&mut self, vm: usize, root: u32, change: impl FnOnce(&mut crate::guest::Root)) {

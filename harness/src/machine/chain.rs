@@ -49,12 +49,12 @@ impl Machine {
         clippy::expect_used,
         reason = "a stream lives until its handle is dropped"
     )]
-    pub(super) fn http(&mut self, stream: usize) -> &mut HttpStream {
+    pub(crate) fn http(&mut self, stream: usize) -> &mut HttpStream {
         self.world().http[stream].as_mut().expect("the stream lives")
     }
 
     #[expect(clippy::indexing_slicing, reason = "filters are never taken out of a chain")]
-    pub(super) fn side(&mut self, stream: usize, filter: usize, direction: Direction) -> &mut Side {
+    pub(crate) fn side(&mut self, stream: usize, filter: usize, direction: Direction) -> &mut Side {
         self.http(stream).filters[filter].side(direction)
     }
 
@@ -124,7 +124,8 @@ impl Machine {
         mut data: Data,
         mut end: bool,
     ) {
-        if self.http(stream).path(direction).aborted || self.http(stream).is_over() {
+        let replaced = self.http(stream).replaced && direction == Direction::Response;
+        if (self.http(stream).path(direction).aborted && !replaced) || self.http(stream).is_over() {
             return;
         }
         let had_trailers = self.http(stream).path(direction).trailers.is_some();
@@ -218,7 +219,12 @@ impl Machine {
         let before = buffer.len();
         buffer.absorb(&mut new);
         let crossed = before <= limit && buffer.len() > limit;
-        if crossed && !path.streaming {
+        if crossed && path.streaming {
+            path.blocked = true;
+            self.world()
+                .transcript
+                .proxy(|| "more than the buffer's limit is held back: reading stops".to_owned());
+        } else if crossed {
             self.too_large(stream, direction);
         }
     }
@@ -295,6 +301,9 @@ impl Machine {
             self.trailers(stream, direction, Start::At(filter));
         }
         self.side(stream, filter, direction).from_current = false;
+        if !self.http(stream).is_over() {
+            self.unblock(stream, direction);
+        }
     }
 
     /// Notes that a callback of that kind runs (`filter_call_state_`); gives back what ran before.
@@ -310,6 +319,9 @@ impl Machine {
         let http = self.http(stream);
         http.calling = before;
         if http.is_over() {
+            if direction == Direction::Request {
+                self.reply_after_the_end(stream);
+            }
             return true;
         }
         if http.path(direction).aborted {

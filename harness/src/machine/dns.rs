@@ -15,11 +15,11 @@ impl Machine {
         let answer = self.world().names.get(name).map(|addresses| written(addresses)).unwrap_or_default();
         let length = size(answer.len());
         let Some(known) = self.guest(vm).roots.get_mut(&root) else { return };
-        known.foreign_arguments = Some(answer);
+        known.resolved = Some(answer);
         self.world().transcript.stream = None;
         self.enter(vm, root, Callback::ResolveDns, &[root, token, length]);
         if let Some(known) = self.guest(vm).roots.get_mut(&root) {
-            known.foreign_arguments = None;
+            known.resolved = None;
         }
         self.after(vm);
     }

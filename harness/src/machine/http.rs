@@ -9,7 +9,7 @@ use crate::guest::{Context, Reply};
 use crate::header::HeaderMap;
 use crate::message::Response;
 use crate::plugin::FailurePolicy;
-use crate::stream::{Body, Direction, End, Filter, HttpStream, Side, Source};
+use crate::stream::{Body, Direction, End, Filter, HttpStream, Received, Side, Source};
 use crate::vm::Called;
 use crate::world::Posted;
 
@@ -257,22 +257,36 @@ impl Machine {
 
     /// The headers have passed every filter.
     pub(super) fn headers_out(&mut self, stream: usize, direction: Direction, end: bool) {
-        let headers = self.http(stream).path(direction).headers.clone().unwrap_or_default();
+        let operation = self.operation;
+        let mut headers = self.http(stream).path(direction).headers.clone().unwrap_or_default();
         match direction {
             Direction::Request => {
-                if let Some(missing) =
-                    [":method", ":path"].into_iter().find(|name| headers.get(name).is_none())
-                {
-                    self.refuse_request(stream, missing);
+                if !self.can_be_forwarded(stream, &headers) {
                     return;
                 }
+                let http = self.http(stream);
+                if http.upstream.headers.is_some() {
+                    // A filter resumed what it had not stopped: the router begins anew.
+                    let received = std::mem::take(&mut http.upstream);
+                    http.abandoned.push(received);
+                }
+                http.forwarded_in = operation;
+                headers.set(":scheme", headers.get(":scheme").unwrap_or(b"http").to_vec());
             }
             Direction::Response => {
-                if headers.get(":status").is_none() {
+                let status = headers.get(":status").and_then(|status| std::str::from_utf8(status).ok());
+                if status.and_then(|status| status.parse::<u64>().ok()).is_none() {
                     self.refuse_response(stream);
                     return;
                 }
-                self.http(stream).sent = true;
+                let http = self.http(stream);
+                if std::mem::replace(&mut http.sent, true) {
+                    // A filter resumed what it had not stopped: headers cannot be sent twice.
+                    self.reset(stream);
+                    return;
+                }
+                http.unwritable = headers.iter().any(|(name, value)| bad_header(name, value).is_some());
+                headers = self.signed(stream, headers);
             }
         }
         let to = if direction == Direction::Request { "upstream" } else { "client" };
@@ -285,10 +299,53 @@ impl Machine {
             Direction::Request => http.upstream_begun_at = Some(now),
             Direction::Response => http.code = status_of(&headers),
         }
-        http.received(direction).headers = Some(headers);
+        if direction == Direction::Request || !self.http(stream).unwritable {
+            self.http(stream).received(direction).headers = Some(headers);
+        }
         if end {
             self.path_ends(stream, direction);
         }
+    }
+
+    /// What the connection manager adds to every response.
+    fn signed(&mut self, stream: usize, mut headers: HeaderMap) -> HeaderMap {
+        let now = self.world().clock.wall();
+        headers.set("date", crate::clock::http_date(now));
+        headers.set("server", "envoy");
+        self.http(stream).response.headers = Some(headers.clone());
+        headers
+    }
+
+    /// Whether the router finds a route and the codec takes the headers; if not, it answers.
+    fn can_be_forwarded(&mut self, stream: usize, headers: &HeaderMap) -> bool {
+        if !headers.get(":path").is_some_and(|path| path.starts_with(b"/")) {
+            let connects = headers.get(":method") == Some(b"CONNECT");
+            let asterisk = headers.get(":path") == Some(b"*");
+            if !connects && !asterisk {
+                self.no_route(stream);
+                return false;
+            }
+        }
+        if headers.get(":method").is_none() {
+            self.refuse_request(stream, ":method");
+            return false;
+        }
+        let Some((what, name)) = headers.iter().find_map(|(name, value)| {
+            bad_header(name, value).map(|what| (what, String::from_utf8_lossy(name).into_owned()))
+        }) else {
+            return true;
+        };
+        if name.is_empty() || name.starts_with(':') {
+            // The upstream's codec refuses it.
+            self.upstream_fails(
+                stream,
+                "remote refused stream reset",
+                "upstream_reset_before_response_started{remote_refused_stream_reset}",
+            );
+        } else {
+            self.refuse_bad_header(stream, what, &name);
+        }
+        false
     }
 
     /// Data has passed every filter.
@@ -300,6 +357,9 @@ impl Machine {
                 self.http(stream).path(direction).buffered.as_mut().map(Buffer::take).unwrap_or_default()
             }
         };
+        if direction == Direction::Response && self.http(stream).replaced {
+            return;
+        }
         let length = data.len();
         let to = if direction == Direction::Request { "upstream" } else { "client" };
         self.world()
@@ -325,7 +385,7 @@ impl Machine {
     fn path_ends(&mut self, stream: usize, direction: Direction) {
         let http = self.http(stream);
         http.path(direction).complete = true;
-        http.received(direction).end = true;
+        http.received(direction).end = !(direction == Direction::Response && http.unwritable);
         let path = http.path(direction);
         let kept = path.headers.as_ref().is_some_and(|headers| headers.get("content-length").is_some());
         if path.body_changed && !path.length_changed && kept && self.length_is_wrong(stream, direction) {
@@ -334,7 +394,11 @@ impl Machine {
         }
         match direction {
             Direction::Request => self.world().posted.push_back(Posted::Respond { stream }),
-            Direction::Response => self.end_stream(stream, End::Complete),
+            Direction::Response => {
+                // The codec refuses to write it.
+                let how = if self.http(stream).unwritable { End::Reset } else { End::Complete };
+                self.end_stream(stream, how);
+            }
         }
     }
 
@@ -348,12 +412,17 @@ impl Machine {
     /// Ends the stream: it is logged, then every filter is told (`doDeferredStreamDestroy`).
     pub(super) fn end_stream(&mut self, stream: usize, how: End) {
         let now = self.world().clock.monotonic();
+        let operation = self.operation;
         let http = self.http(stream);
         if http.is_over() {
             return;
         }
         http.end = Some(how);
         http.ended_at = now;
+        if http.forwarded_in == operation && http.source == Source::Local {
+            // It was over before a connection to the upstream could be made.
+            http.upstream = Received::default();
+        }
         self.world().transcript.proxy(|| match how {
             End::Complete => "the stream is complete".to_owned(),
             End::Reset => "the stream is reset".to_owned(),
@@ -402,7 +471,7 @@ impl Machine {
         if self.enter(vm, context, Callback::Delete, &[context]) != Called::Absent {
             self.after(vm);
         }
-        self.guest(vm).contexts.remove(&context);
+        self.guest(vm).forget(context);
         self.world().transcript.stream = None;
     }
 
@@ -417,10 +486,43 @@ impl Machine {
         if http.is_over() {
             return;
         }
-        http.details.get_or_insert_with(|| "downstream_remote_disconnect".to_owned());
+        http.details = Some("downstream_remote_disconnect".to_owned());
         // DownstreamConnectionTermination
         http.flags |= 0x4000;
         self.end_stream(stream, End::Disconnected);
+    }
+
+    /// The client resets the stream.
+    pub(crate) fn reset_by_client(&mut self, stream: usize) {
+        let http = self.http(stream);
+        if http.is_over() {
+            return;
+        }
+        http.details = Some("downstream_remote_reset".to_owned());
+        // DownstreamRemoteReset
+        http.flags |= 0x1000_0000;
+        self.end_stream(stream, End::Disconnected);
+        self.pump();
+    }
+
+    /// Reads on where reading had stopped, if there is room again.
+    pub(super) fn unblock(&mut self, stream: usize, direction: Direction) {
+        let path = self.http(stream).path(direction);
+        if !path.blocked || path.buffered.as_ref().is_some_and(|buffer| buffer.len() > 0) {
+            return;
+        }
+        path.blocked = false;
+        let (data, end) = (path.waiting.take().into_bytes(), std::mem::take(&mut path.waiting_end));
+        let trailers = path.waiting_trailers.take();
+        if !data.is_empty() {
+            self.receive_data(stream, direction, data, false);
+        }
+        match trailers {
+            Some(trailers) => self.receive_trailers(stream, direction, trailers),
+            // The codec has read on meanwhile, and tells of the end by itself.
+            None if end => self.receive_data(stream, direction, bytes::Bytes::new(), true),
+            None => {}
+        }
     }
 
     /// Headers come from the client.
@@ -458,6 +560,12 @@ impl Machine {
         if direction == Direction::Request {
             self.http(stream).bytes_received += data.len();
         }
+        let path = self.http(stream).path(direction);
+        if path.blocked {
+            path.waiting.push(data);
+            path.waiting_end |= end;
+            return;
+        }
         self.comes(stream, direction, end);
         self.data(stream, direction, Start::First, Data::New(Buffer::from(data)), end);
         self.pump();
@@ -466,6 +574,11 @@ impl Machine {
     /// Trailers come, from either side.
     pub(crate) fn receive_trailers(&mut self, stream: usize, direction: Direction, trailers: HeaderMap) {
         if self.http(stream).is_over() {
+            return;
+        }
+        let path = self.http(stream).path(direction);
+        if path.blocked {
+            path.waiting_trailers = Some(trailers);
             return;
         }
         self.comes(stream, direction, true);
@@ -525,6 +638,20 @@ impl Machine {
 
 fn status_of(headers: &HeaderMap) -> Option<u32> {
     std::str::from_utf8(headers.get(":status")?).ok()?.parse().ok()
+}
+
+/// What is wrong with a header line, if HTTP does not allow it.
+fn bad_header(name: &[u8], value: &[u8]) -> Option<&'static str> {
+    const PSEUDO: [&[u8]; 6] = [b":method", b":path", b":authority", b":scheme", b":protocol", b":status"];
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let good_name = PSEUDO.contains(&name) || (!name.is_empty() && name.iter().all(token));
+    if !good_name {
+        Some("invalid header name")
+    } else if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        Some("invalid header value for")
+    } else {
+        None
+    }
 }
 
 /// `Grpc::Common::isGrpcRequestHeaders`

@@ -3,15 +3,20 @@
 use super::Machine;
 use super::chain::{Data, Start, runs};
 use crate::buffer::Buffer;
+use crate::grpc_status::of_http;
 use crate::guest::Reply;
 use crate::header::HeaderMap;
 use crate::stream::{Direction, End, Source};
+use crate::world::Posted;
 
 impl Machine {
     /// Answers the stream, whoever asks for it.
     pub(crate) fn local_reply(&mut self, stream: usize, reply: Reply) {
         let http = self.http(stream);
         if http.is_over() {
+            if runs(http.calling, Direction::Request) {
+                http.prepared.get_or_insert(reply);
+            }
             return;
         }
         let decoding = runs(http.calling, Direction::Request);
@@ -46,6 +51,19 @@ impl Machine {
         }
     }
 
+    /// A reply to a stream that was reset in the same callback: Envoy shows its headers to filters that have been
+    /// told that all is over, and goes no further.
+    pub(super) fn reply_after_the_end(&mut self, stream: usize) {
+        let Some(reply) = self.http(stream).prepared.take() else { return };
+        let http = self.http(stream);
+        let (headers, body) = written(&reply, http.grpc, http.head);
+        http.response.headers = Some(headers);
+        let count = http.filters.len();
+        for filter in (0..count).rev() {
+            self.filter_headers(stream, filter, Direction::Response, body.is_empty());
+        }
+    }
+
     fn reply_through_filters(&mut self, stream: usize, reply: &Reply) {
         let http = self.http(stream);
         let (headers, body) = written(reply, http.grpc, http.head);
@@ -61,35 +79,50 @@ impl Machine {
         }
     }
 
-    /// `sendDirectLocalReply`
+    /// `sendDirectLocalReply`. What is on its way through the filters goes on to them, and no further.
     fn reply_directly(&mut self, stream: usize, reply: &Reply) {
         let http = self.http(stream);
         let (headers, body) = written(reply, http.grpc, http.head);
         http.source = Source::Local;
         http.code = Some(reply.status);
         http.sent = true;
+        http.replaced = true;
         http.response.headers = Some(headers.clone());
         http.response.trailers = None;
-        http.response.aborted = true;
         http.response.complete = true;
         http.downstream.headers = Some(headers);
         http.downstream.chunks = if body.is_empty() { Vec::new() } else { vec![body.into()] };
         http.downstream.end = true;
-        self.end_stream(stream, End::Complete);
+        self.world().posted.push_back(Posted::End { stream });
     }
 
     /// A filter took away what a request cannot be without (the router's `checkRequiredRequestHeaders`).
     pub(super) fn refuse_request(&mut self, stream: usize, missing: &str) {
         let body = format!("missing required header: {missing}").into_bytes();
-        let details = format!("filter_removed_required_request_headers{{{}}}", "missing_required_header:_")
-            .replace("missing_required_header:_", &format!("missing_required_header:_{missing}"));
+        let details =
+            format!("filter_removed_required_request_headers{{missing_required_header:_{missing}}}");
         self.local_reply(stream, Reply { status: 503, details, body, ..Reply::default() });
+    }
+
+    /// A filter wrote a name or a value that HTTP does not allow.
+    pub(super) fn refuse_bad_header(&mut self, stream: usize, what: &str, name: &str) {
+        let body = format!("{what}: {name}");
+        let details = format!("filter_removed_required_request_headers{{{}}}", body.replace(' ', "_"));
+        self.local_reply(stream, Reply { status: 503, details, body: body.into_bytes(), ..Reply::default() });
+    }
+
+    /// No route fits a request without a path.
+    pub(super) fn no_route(&mut self, stream: usize) {
+        self.local_reply(
+            stream,
+            Reply { status: 404, details: "route_not_found".to_owned(), ..Reply::default() },
+        );
     }
 
     /// The same for a response (`checkRequiredResponseHeaders`).
     pub(super) fn refuse_response(&mut self, stream: usize) {
         let body = b"missing required header: :status".to_vec();
-        let details = "filter_removed_required_response_headers".to_owned();
+        let details = "filter_removed_required_response_headers{missing_required_header:_:status}".to_owned();
         self.local_reply(stream, Reply { status: 502, details, body, ..Reply::default() });
     }
 
@@ -102,6 +135,10 @@ impl Machine {
         let reply =
             Reply { status, details: details.to_owned(), body: body.as_bytes().to_vec(), ..Reply::default() };
         self.local_reply(stream, reply);
+        if self.http(stream).replaced {
+            // Before the VM is asked what it makes of the part that was too much.
+            self.end_stream(stream, End::Complete);
+        }
     }
 
     /// The upstream is lost before or after its headers have come.
@@ -110,7 +147,6 @@ impl Machine {
         if http.is_over() {
             return;
         }
-        http.upstream_reset = true;
         if http.response.headers.is_some() {
             http.details = Some(details.to_owned());
             self.reset(stream);
@@ -129,12 +165,15 @@ impl Machine {
 
 /// Headers and body of a local reply (`Utility::prepareLocalReply`).
 fn written(reply: &Reply, grpc: bool, head: bool) -> (HeaderMap, Vec<u8>) {
-    let mut headers = HeaderMap::from([(":status", reply.status.to_string())]);
+    // Envoy keeps it in sixteen bits.
+    let mut headers = HeaderMap::from([(":status", (reply.status & 0xffff).to_string())]);
     headers.extend(reply.headers.iter());
+    // A filter may have added another one.
+    headers.set(":status", (reply.status & 0xffff).to_string());
     if grpc {
         headers.replace(":status", "200");
         headers.replace("content-type", "application/grpc");
-        let status = reply.grpc_status.unwrap_or_else(|| grpc_status(reply.status));
+        let status = reply.grpc_status.unwrap_or_else(|| of_http(reply.status));
         headers.replace("grpc-status", status.to_string());
         if !reply.body.is_empty() && !head {
             headers.replace("grpc-message", percent_encoded(&reply.body));
@@ -151,18 +190,6 @@ fn written(reply: &Reply, grpc: bool, head: bool) -> (HeaderMap, Vec<u8>) {
         }
     }
     (headers, if head { Vec::new() } else { reply.body.clone() })
-}
-
-/// The gRPC status for an HTTP one (`Grpc::Utility::httpToGrpcStatus`).
-pub(crate) fn grpc_status(http: u32) -> u32 {
-    match http {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
-    }
 }
 
 /// As in `grpc-message`: printable ASCII but `%` as it is.

@@ -71,7 +71,9 @@ impl Machine {
         }
         tcp.read.push(data);
         tcp.read_end |= end;
-        self.read_from(connection, 0);
+        if tcp.let_through {
+            self.read_from(connection, 0);
+        }
         self.pump();
     }
 
@@ -93,8 +95,11 @@ impl Machine {
                 return;
             }
             let tcp = self.tcp(connection);
-            let (length, end) = (tcp.read.len(), tcp.read_end);
-            if (length > 0 || end) && !self.filter_data_tcp(connection, filter, true, length, end) {
+            let (length, end) = (tcp.read.len(), tcp.read_end && tcp.let_through);
+            if tcp.let_through
+                && (length > 0 || end)
+                && !self.filter_data_tcp(connection, filter, true, length, end)
+            {
                 return;
             }
         }
@@ -102,11 +107,25 @@ impl Machine {
         if tcp.closed.is_some() {
             return;
         }
+        // tcp_proxy reads nothing before there is an upstream.
+        let first_time = !std::mem::replace(&mut tcp.let_through, true);
+        if first_time && (tcp.read.len() > 0 || tcp.read_end) {
+            return self.read_from(connection, 0);
+        }
         if tcp.read.len() > 0 {
             let data = tcp.read.take().into_bytes();
             tcp.upstream.push(data);
         }
         tcp.upstream_end |= tcp.read_end;
+        self.close_if_both_ended(connection);
+    }
+
+    /// When both sides have said everything, and it has got through, the proxy closes the connection.
+    fn close_if_both_ended(&mut self, connection: usize) {
+        let tcp = self.tcp(connection);
+        if tcp.upstream_end && tcp.downstream_end {
+            self.close_connection(connection);
+        }
     }
 
     /// The upstream sends something; filters see it in the other order.
@@ -137,6 +156,7 @@ impl Machine {
             tcp.downstream.push(data);
         }
         tcp.downstream_end |= tcp.write_end;
+        self.close_if_both_ended(connection);
         self.pump();
     }
 
@@ -289,6 +309,6 @@ impl Machine {
                 self.after(vm);
             }
         }
-        self.guest(vm).contexts.remove(&context);
+        self.guest(vm).forget(context);
     }
 }

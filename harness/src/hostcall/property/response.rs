@@ -2,7 +2,7 @@
 
 use super::request::has_header_bytes;
 use super::view::{Subject, View, byte_size, count, headers, nanoseconds, number};
-use crate::machine::grpc_status;
+use crate::grpc_status;
 use crate::property::Value;
 use crate::stream::HttpStream;
 
@@ -33,7 +33,7 @@ pub(super) fn attribute(view: &View<'_>, name: &str) -> Option<Value> {
                 Some(said) => {
                     Some(Value::Int(number(said).filter(|status| (0..=16).contains(status)).unwrap_or(-1)))
                 }
-                None => http?.code.map(|code| Value::Int(grpc_status(code).into())),
+                None => http?.code.map(|code| Value::Int(grpc_status::of_http(code).into())),
             }
         }
         "size" => Some(Value::Int(count(sent))),
