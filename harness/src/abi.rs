@@ -297,6 +297,8 @@ callbacks! {
     QueueReady "proxy_on_queue_ready" (context_id, queue_id) false,
     /// The host calls the module by a number that both know.
     ForeignFunction "proxy_on_foreign_function" (context_id, function_id, arguments_size) false,
+    /// Envoy's own: a name was resolved that `envoy_resolve_dns` asked for.
+    ResolveDns "envoy_on_resolve_dns" (context_id, token, result_size) false,
 }
 
 impl Callback {

@@ -1,25 +1,58 @@
 //! Foreign functions: what `proxy_call_foreign_function` finds by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use crate::abi::Status;
+use crate::cel::Expression;
+
+pub(crate) mod state;
 
 /// What a foreign function of a test does.
 pub(crate) type Function = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, Status> + Send>;
 
-/// The functions that a test added, by name. Those that Envoy has are in [`builtin`](crate::hostcall).
+/// What a test added to those functions that Envoy has.
 #[derive(Default)]
-pub(crate) struct Functions(pub(crate) HashMap<String, Function>);
+pub(crate) struct Functions {
+    pub(crate) by_name: HashMap<String, Function>,
+    /// What `set_envoy_filter_state` can make beside [`state::FACTORIES`].
+    pub(crate) factories: BTreeSet<String>,
+}
 
 impl fmt::Debug for Functions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.by_name.keys()).finish()
     }
 }
 
-/// What `declare_property` said of a property.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Declared {
-    pub(crate) read_only: bool,
+/// The expressions of one root context (`ExpressionContext`). Their tokens count from 0.
+#[derive(Debug, Default)]
+pub(crate) struct Expressions {
+    next: u32,
+    by_token: HashMap<u32, Expression>,
+}
+
+impl Expressions {
+    /// A token that is not in use.
+    pub(crate) fn token(&mut self) -> u32 {
+        loop {
+            let token = self.next;
+            self.next = token.wrapping_add(1);
+            if !self.by_token.contains_key(&token) {
+                return token;
+            }
+        }
+    }
+
+    pub(crate) fn put(&mut self, token: u32, expression: Expression) {
+        self.by_token.insert(token, expression);
+    }
+
+    pub(crate) fn get(&self, token: u32) -> Option<&Expression> {
+        self.by_token.get(&token)
+    }
+
+    pub(crate) fn delete(&mut self, token: u32) {
+        self.by_token.remove(&token);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The fields stand for those of `WasmBase` in proxy-wasm-cpp-host and `Wasm` in Envoy.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use wasmtime::{Memory, ResourceLimiter, TypedFunc};
@@ -48,6 +48,8 @@ pub(crate) struct Guest {
     pub(crate) metrics: HashMap<u32, usize>,
     /// What the current callback has cost so far.
     pub(crate) cost: Cost,
+    /// Properties that contexts of streams declared: to no effect, but not twice.
+    pub(crate) declared: HashSet<(u32, Vec<u8>)>,
     /// In bytes.
     pub(crate) memory_limit: usize,
 }
@@ -81,8 +83,12 @@ pub(crate) struct Root {
     pub(crate) tick: Tick,
     /// `on_done` returned false, `proxy_done` is awaited.
     pub(crate) pending_done: bool,
+    /// The resolver's answer, while the guest is told of it.
+    pub(crate) resolved: Option<Vec<u8>>,
     /// Properties declared by the foreign function `declare_property`.
-    pub(crate) declared: HashMap<Vec<u8>, crate::foreign::Declared>,
+    pub(crate) declared: HashMap<Vec<u8>, crate::foreign::state::Declared>,
+    /// Those that the foreign function `expr_create` made.
+    pub(crate) expressions: crate::foreign::Expressions,
 }
 
 /// The timer of a root context.
@@ -161,11 +167,21 @@ pub(crate) struct Ids {
     counter: u32,
     gauge: u32,
     histogram: u32,
+    resolution: u32,
 }
 
 impl Default for Ids {
     fn default() -> Self {
-        Self { context: 1, http_call: 0, grpc_call: 1, grpc_stream: 2, counter: 0, gauge: 1, histogram: 2 }
+        Self {
+            context: 1,
+            http_call: 0,
+            grpc_call: 1,
+            grpc_stream: 2,
+            counter: 0,
+            gauge: 1,
+            histogram: 2,
+            resolution: 1,
+        }
     }
 }
 
@@ -188,6 +204,12 @@ impl Ids {
 
     pub(crate) fn grpc_stream(&mut self) -> u32 {
         step(&mut self.grpc_stream)
+    }
+
+    /// These count by one, from 2.
+    pub(crate) fn resolution(&mut self) -> u32 {
+        self.resolution = self.resolution.wrapping_add(1).max(1);
+        self.resolution
     }
 
     /// The id that was given last.
@@ -226,6 +248,7 @@ impl Guest {
             ids: Ids::default(),
             metrics: HashMap::new(),
             cost: Cost::default(),
+            declared: HashSet::new(),
             memory_limit,
         }
     }
@@ -236,6 +259,11 @@ impl Guest {
     )]
     pub(crate) fn world(&mut self) -> &mut World {
         self.world.as_mut().expect("the world is here while a guest runs")
+    }
+
+    #[expect(clippy::expect_used, reason = "the same")]
+    pub(crate) fn world_now(&self) -> &World {
+        self.world.as_ref().expect("the world is here while a guest runs")
     }
 
     /// A new context's id (`WasmBase::allocContextId`).
@@ -266,14 +294,23 @@ impl Guest {
     }
 
     pub(crate) fn context(&self) -> Context {
-        self.contexts.get(&self.acting()).copied().unwrap_or(Context::Vm)
+        self.context_of(self.acting())
+    }
+
+    pub(crate) fn context_of(&self, id: u32) -> Context {
+        self.contexts.get(&id).copied().unwrap_or(Context::Vm)
     }
 
     /// The root context above the acting one.
     pub(crate) fn root_id(&self) -> u32 {
-        match self.context() {
+        self.root_id_of(self.acting())
+    }
+
+    /// The root context above that one.
+    pub(crate) fn root_id_of(&self, id: u32) -> u32 {
+        match self.context_of(id) {
             Context::Vm => 0,
-            Context::Root => self.acting(),
+            Context::Root => id,
             Context::Http { root, .. } | Context::Tcp { root, .. } => root,
         }
     }

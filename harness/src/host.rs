@@ -19,7 +19,8 @@ use crate::machine::{Machine, Settings};
 use crate::message::{Request, Response};
 use crate::plugin::Plugin;
 use crate::profile::Profile;
-use crate::property::Value;
+use crate::property::Message;
+use crate::property::given::{Given, given_methods};
 use crate::queue::Queues;
 use crate::random::Random;
 use crate::raw::Raw;
@@ -73,7 +74,8 @@ impl HostBuilder {
             functions: Functions::default(),
             traps: Vec::new(),
             upstream: None,
-            properties: BTreeMap::new(),
+            given: Given::default(),
+            names: BTreeMap::new(),
         };
         let settings = Settings {
             workers: 1,
@@ -133,21 +135,43 @@ impl HostBuilder {
         self
     }
 
-    /// A property of every stream, by its path joined with dots; it goes before the one that Envoy would give.
+    given_methods!(world.given, "every stream");
+
+    /// The proxy's own node: `xds.node`, which root contexts have too. By default it is `node-id` in the cluster
+    /// `node-cluster`, without metadata.
     #[must_use]
-    pub fn property(mut self, path: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.world.properties.insert(path.into(), value.into());
+    pub fn node(self, id: &str, cluster: &str, metadata: serde_json::Value) -> Self {
+        self.property("xds.node", Message::node(id, cluster, metadata))
+    }
+
+    /// A kind of object that `set_envoy_filter_state` can make, by the name of its factory in Envoy. It takes any
+    /// text. Those that Envoy itself registers for its core are there.
+    #[must_use]
+    pub fn filter_state_factory(mut self, name: impl Into<String>) -> Self {
+        self.world.functions.factories.insert(name.into());
         self
     }
 
-    /// A foreign function beside those that Envoy has.
+    /// What the resolver answers `envoy_resolve_dns` for a name: IP addresses. Other names are not resolved.
+    #[must_use]
+    pub fn resolves<A: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Self {
+        self.world.names.insert(name.into(), addresses.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A foreign function beside those that Envoy has, or in the place of one: `verify_signature` and `sign` are
+    /// there only so.
     #[must_use]
     pub fn foreign_function(
         mut self,
         name: impl Into<String>,
         function: impl FnMut(&[u8]) -> Result<Vec<u8>, Status> + Send + 'static,
     ) -> Self {
-        self.world.functions.0.insert(name.into(), Box::new(function));
+        self.world.functions.by_name.insert(name.into(), Box::new(function));
         self
     }
 

@@ -215,6 +215,7 @@ hostcalls! {
     Env "proxy_call_foreign_function" (
         name: u32, name_size: u32, arguments: u32, arguments_size: u32, results_to: u32, size_to: u32
     ) ALL => foreign::call;
+    Env "envoy_resolve_dns" (name: u32, name_size: u32, token_to: u32) ALL => foreign::resolve_dns;
 
     Wasi "fd_write" (fd: u32, iovs: u32, iovs_len: u32, written_to: u32) ALL => wasi::fd_write;
     Wasi "fd_read" (fd: u32, iovs: u32, iovs_len: u32, read_to: u32) ALL => wasi::fd_read;

@@ -4,6 +4,7 @@
 mod abi;
 mod buffer;
 mod callout;
+mod cel;
 mod chunks;
 mod clock;
 mod cost;
@@ -51,7 +52,7 @@ pub use message::{Request, Response};
 pub use module::{Description, Export, Import, Memory, Module, Unloadable};
 pub use plugin::{FailurePolicy, Plugin};
 pub use profile::Profile;
-pub use property::Value;
+pub use property::{Message, TrafficDirection, Value};
 pub use raw::Raw;
 pub use start::{StartError, StartFailure};
 pub use stats::Metric;

@@ -18,6 +18,7 @@ use crate::world::{Posted, World};
 
 mod callout;
 mod chain;
+mod dns;
 mod http;
 mod reply;
 mod tcp;
@@ -437,6 +438,7 @@ impl Machine {
             match posted {
                 Posted::QueueReady { vm_key, root, queue } => self.queue_ready(&vm_key, root, queue),
                 Posted::Answer { call } => self.answer_by_itself(call),
+                Posted::Resolved { vm, root, token, name } => self.resolved(vm, root, token, &name),
                 Posted::Respond { stream } => self.respond_by_itself(stream),
                 Posted::End { stream } => {
                     if self.world().http.get(stream).is_some_and(Option::is_some) {

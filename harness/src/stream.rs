@@ -2,17 +2,16 @@
 //!
 //! The fields stand for those of Envoy's `FilterManager`, `ActiveStreamFilterBase` and Wasm `Context`.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use crate::abi::PeerType;
 use crate::buffer::Buffer;
 use crate::cost::Costs;
+use crate::foreign::state::FilterState;
 use crate::guest::Reply;
 use crate::header::HeaderMap;
 use crate::message::{Request, Response};
-use crate::property::Value;
+use crate::property::given::Given;
 
 /// One HTTP request and its response.
 #[derive(Debug, Default)]
@@ -46,9 +45,19 @@ pub(crate) struct HttpStream {
     pub(crate) grpc: bool,
     pub(crate) started_at: u64,
     pub(crate) ended_at: u64,
-    pub(crate) properties: BTreeMap<String, Value>,
-    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) given: Given,
+    pub(crate) filter_state: FilterState,
     pub(crate) costs: Costs,
+    /// The client speaks HTTP/2.
+    pub(crate) http2: bool,
+    /// The response's status, as the proxy itself keeps it (`StreamInfo::responseCode`).
+    pub(crate) code: Option<u32>,
+    /// Of the request's body, whether filters let it through or not.
+    pub(crate) bytes_received: usize,
+    /// When the request's headers reached the upstream.
+    pub(crate) upstream_begun_at: Option<u64>,
+    /// When the last of the response came from the upstream.
+    pub(crate) upstream_ended_at: Option<u64>,
     /// Requests that the upstream had when filters sent headers again: Envoy resets them.
     pub(crate) abandoned: Vec<Received>,
 }
@@ -253,9 +262,9 @@ pub(crate) struct Connection {
     pub(crate) downstream: Vec<Bytes>,
     pub(crate) downstream_end: bool,
     pub(crate) closed: Option<PeerType>,
-    pub(crate) properties: BTreeMap<String, Value>,
-    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) filter_state: FilterState,
     pub(crate) costs: Costs,
+    pub(crate) started_at: u64,
 }
 
 /// One filter in the chain of a connection.

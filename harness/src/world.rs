@@ -14,7 +14,7 @@ use crate::log::Log;
 use crate::message::{Request, Response};
 use crate::plugin::PluginConfig;
 use crate::profile::Profile;
-use crate::property::Value;
+use crate::property::given::Given;
 use crate::queue::Queues;
 use crate::random::Random;
 use crate::shared_data::SharedData;
@@ -54,7 +54,9 @@ pub(crate) struct World {
     /// Answers requests that no test answers by hand.
     pub(crate) upstream: Option<Upstream>,
     /// Properties that a test gave to every stream.
-    pub(crate) properties: BTreeMap<String, Value>,
+    pub(crate) given: Given,
+    /// What the resolver knows: addresses by name.
+    pub(crate) names: BTreeMap<String, Vec<String>>,
 }
 
 /// What another part of the proxy does as soon as the running callback is over.
@@ -64,6 +66,8 @@ pub(crate) enum Posted {
     QueueReady { vm_key: String, root: u32, queue: u32 },
     /// A callout's answer has come.
     Answer { call: usize },
+    /// The resolver has an answer for this root context.
+    Resolved { vm: usize, root: u32, token: u32, name: String },
     /// The upstream may answer this stream by itself.
     Respond { stream: usize },
     /// The stream was answered past its filters, and ends.

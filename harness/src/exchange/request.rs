@@ -6,7 +6,7 @@ use super::Stream;
 use crate::chunks::Chunks;
 use crate::header::HeaderMap;
 use crate::host::Host;
-use crate::property::Value;
+use crate::property::given::given_methods;
 use crate::stream::HttpStream;
 
 /// A request in the making. Without a body it ends with its headers.
@@ -102,14 +102,11 @@ impl RequestBuilder {
     /// so in a piece of its own, which is empty; that is the default.
     pub fn http2(mut self) -> Self {
         self.http2 = true;
+        self.http.http2 = true;
         self
     }
 
-    /// A property of this stream, by its path joined with dots.
-    pub fn property(mut self, path: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.http.properties.insert(path.into(), value.into());
-        self
-    }
+    given_methods!(http.given, "this stream");
 
     /// Sends all of it.
     pub fn send(mut self) -> Stream {

@@ -38,6 +38,9 @@ fn find(guest: &mut Guest, buffer: BufferType) -> Option<Found<'_>> {
     let acting = guest.acting();
     let buffer = match buffer {
         // Envoy has one place for all of a context's buffers, and this type reads it as the last one left it.
+        BufferType::ForeignFunctionArguments if guest.root().is_some_and(|root| root.resolved.is_some()) => {
+            buffer
+        }
         BufferType::ForeignFunctionArguments => match guest.last_buffers.get(&acting) {
             Some(last) => *last,
             None => return Some(Found::Nothing),
@@ -77,7 +80,7 @@ fn find(guest: &mut Guest, buffer: BufferType) -> Option<Found<'_>> {
             let plugin = guest.root().filter(|root| root.configuring)?.plugin;
             guest.world().plugins.get(plugin).map(|plugin| Found::Bytes(&plugin.configuration))
         }
-        BufferType::ForeignFunctionArguments => None,
+        BufferType::ForeignFunctionArguments => guest.root()?.resolved.as_deref().map(Found::Bytes),
     }
 }
 
@@ -85,6 +88,7 @@ fn is_there(guest: &mut Guest, buffer: BufferType) -> bool {
     match buffer {
         BufferType::HttpCallResponseBody => guest.root().is_some_and(|root| root.http_call.is_some()),
         BufferType::PluginConfiguration => guest.root().is_some_and(|root| root.configuring),
+        BufferType::ForeignFunctionArguments => false,
         _ => true,
     }
 }

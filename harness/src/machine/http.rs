@@ -296,6 +296,12 @@ impl Machine {
         self.world()
             .transcript
             .proxy(|| format!("headers reach the {to}{}", if end { ", and the end" } else { "" }));
+        let now = self.world().clock.monotonic();
+        let http = self.http(stream);
+        match direction {
+            Direction::Request => http.upstream_begun_at = Some(now),
+            Direction::Response => http.code = status_of(&headers),
+        }
         if direction == Direction::Request || !self.http(stream).unwritable {
             self.http(stream).received(direction).headers = Some(headers);
         }
@@ -533,6 +539,16 @@ impl Machine {
         self.pump();
     }
 
+    /// Notes that a part of a message has come, and whether it is the last.
+    fn comes(&mut self, stream: usize, direction: Direction, end: bool) {
+        let now = self.world().clock.monotonic();
+        let http = self.http(stream);
+        http.path(direction).ended |= end;
+        if end && direction == Direction::Response {
+            http.upstream_ended_at = Some(now);
+        }
+    }
+
     /// A part of a body comes, from either side.
     pub(crate) fn receive_data(
         &mut self,
@@ -544,13 +560,16 @@ impl Machine {
         if self.http(stream).is_over() {
             return;
         }
+        if direction == Direction::Request {
+            self.http(stream).bytes_received += data.len();
+        }
         let path = self.http(stream).path(direction);
         if path.blocked {
             path.waiting.push(data);
             path.waiting_end |= end;
             return;
         }
-        path.ended |= end;
+        self.comes(stream, direction, end);
         self.data(stream, direction, Start::First, Data::New(Buffer::from(data)), end);
         self.pump();
     }
@@ -565,8 +584,8 @@ impl Machine {
             path.waiting_trailers = Some(trailers);
             return;
         }
-        path.ended = true;
-        path.trailers = Some(trailers);
+        self.comes(stream, direction, true);
+        self.http(stream).path(direction).trailers = Some(trailers);
         self.trailers(stream, direction, Start::First);
         self.pump();
     }
@@ -579,8 +598,9 @@ impl Machine {
         }
         http.source = Source::Upstream;
         http.details = Some("via_upstream".to_owned());
+        http.code = status_of(&headers);
         http.response.headers = Some(headers);
-        http.response.ended = end;
+        self.comes(stream, Direction::Response, end);
         self.headers(stream, Direction::Response, Start::First, end);
         self.pump();
     }
@@ -617,6 +637,10 @@ impl Machine {
             self.receive_trailers(stream, Direction::Response, trailers.clone());
         }
     }
+}
+
+fn status_of(headers: &HeaderMap) -> Option<u32> {
+    std::str::from_utf8(headers.get(":status")?).ok()?.parse().ok()
 }
 
 /// What is wrong with a header line, if HTTP does not allow it.

@@ -69,6 +69,7 @@ impl Machine {
         let (headers, body) = written(reply, http.grpc, http.head);
         let end = body.is_empty();
         http.source = Source::Local;
+        http.code = Some(reply.status);
         http.response.headers = Some(headers);
         http.response.ended = true;
         self.headers(stream, Direction::Response, Start::First, end);
@@ -83,6 +84,7 @@ impl Machine {
         let http = self.http(stream);
         let (headers, body) = written(reply, http.grpc, http.head);
         http.source = Source::Local;
+        http.code = Some(reply.status);
         http.sent = true;
         http.replaced = true;
         http.response.headers = Some(headers.clone());

@@ -56,6 +56,7 @@ impl Machine {
                 end_of_stream: false,
             });
         }
+        tcp.started_at = self.world().clock.monotonic();
         if let Some(place) = self.world().tcp.get_mut(connection) {
             *place = Some(Box::new(tcp));
         }
