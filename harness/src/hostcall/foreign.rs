@@ -15,7 +15,7 @@ pub(super) fn call(
 ) -> Outcome {
     let answer = call.with(&[(name, name_size), (arguments, arguments_size)], |texts, guest| {
         let [name, arguments, ..] = texts else { return Err(Status::NotFound) };
-        let name = String::from_utf8_lossy(name);
+        let name = super::text(name);
         run(guest, &name, arguments)
     })?;
     let (status, results) = match answer {

@@ -14,6 +14,9 @@ pub(super) fn get(call: &mut Call<'_>, path: u32, path_size: u32, value_to: u32,
     call.give(&value, value_to, size_to)
 }
 
+/// No attribute lies deeper; a path may be as long as the guest's memory.
+const DEEPEST: usize = 64;
+
 /// Follows a path whose segments are joined by zero bytes (`Context::getProperty`).
 ///
 /// # Errors
@@ -26,7 +29,10 @@ pub(crate) fn find(guest: &mut Guest, path: &[u8]) -> Result<Value, Status> {
     let path = path.strip_suffix(&[0]).unwrap_or(path);
     let mut segments = path.split(|byte| *byte == 0);
     let first = segments.next().unwrap_or_default();
-    let rest: Vec<&[u8]> = segments.collect();
+    let rest: Vec<&[u8]> = segments.by_ref().take(DEEPEST).collect();
+    if segments.next().is_some() {
+        return Err(Status::NotFound);
+    }
     let mut value = attribute::find(guest, first, &rest).ok_or(Status::NotFound)?;
     for segment in rest {
         value = value.child(segment).ok_or(Status::NotFound)?;
