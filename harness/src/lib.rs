@@ -13,6 +13,8 @@ mod exchange;
 mod fault;
 mod finding;
 mod foreign;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod header;
 mod host;
