@@ -26,6 +26,10 @@ impl Buffer {
         self.length
     }
 
+    pub(crate) fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
     pub(crate) fn push(&mut self, bytes: Bytes) {
         self.length += bytes.len();
         if !bytes.is_empty() {

@@ -53,7 +53,32 @@ pub(crate) struct Machine {
     /// On the monotonic clock.
     started_at: u64,
     pub(crate) stopped: bool,
+    bounds: Bounds,
 }
+
+/// What keeps one step of a test from going on without end, whatever plugins do to each other or to themselves.
+#[derive(Debug, Default)]
+struct Bounds {
+    /// How deep effects lead to callbacks whose effects lead to callbacks.
+    effects: usize,
+    /// How deep events are done while events are done.
+    pumps: usize,
+    /// Events so far.
+    events: usize,
+    /// What callbacks have cost so far, in instructions' worth.
+    spent: u64,
+}
+
+/// A chain of filters that all resume or answer each other is not as deep as this.
+const DEEPEST: usize = 64;
+/// Events that are done within each other; further out they are done too, only later.
+const DEEPEST_PUMP: usize = 16;
+/// Two plugins may keep each other busy for ever; a test should end all the same.
+const MAX_EVENTS: usize = 100_000;
+/// One step may take so many times what one callback may, and at least as much as a hundred thousand short ones.
+const LONGEST: u64 = 25;
+/// What a callback counts for beside the instructions that it executes.
+const CALLBACK: u64 = 10_000;
 
 /// How a proxy is set up.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +115,7 @@ impl Machine {
             tried: HashSet::new(),
             reloaded: HashMap::new(),
             stopped: false,
+            bounds: Bounds::default(),
         };
         match machine.load_all() {
             Ok(()) => Ok(machine),
@@ -146,9 +172,10 @@ impl Machine {
                 (vm_key(&config), config.root_id.clone(), config.name.clone(), config.configuration.clone());
             if self.tried.insert(key) {
                 let canary = self.make_vm(&config, Role::Canary)?;
-                self.configure(canary, plugin)?;
-                // It has served its purpose; nobody tells it so.
+                let tried = self.configure(canary, plugin);
+                // It has served its purpose, whatever came of it; nobody tells it so.
                 self.discard(canary);
+                tried?;
             }
             threads.insert(0, Role::Main);
         }
@@ -331,6 +358,20 @@ impl Machine {
         }
         let mut padded = [context, 0, 0, 0, 0];
         padded.iter_mut().skip(1).zip(arguments).for_each(|(to, from)| *to = *from);
+        let longest =
+            self.settings.limits.fuel.map(|fuel| fuel.saturating_mul(LONGEST).max(100_000 * CALLBACK));
+        if longest.is_some_and(|longest| self.bounds.spent > longest) {
+            // The next VM may go on for as long.
+            self.bounds.spent = 0;
+            let message = "one step of the test led to callbacks without an end".to_owned();
+            self.world = Some(world);
+            self.fail(vm, callback, message);
+            return Called::Failed;
+        }
+        let Some(entry) = self.vms.get_mut(vm) else {
+            self.world = Some(world);
+            return Called::Failed;
+        };
         let guest = entry.store.data_mut();
         if world.transcript.is_kept() {
             let role = guest.config.role;
@@ -341,6 +382,7 @@ impl Machine {
         guest.current = context;
         guest.effective = 0;
         guest.running = Some(callback);
+        guest.last = callback;
         guest.stopped = false;
         guest.cost = crate::cost::Cost { callbacks: 1, ..Default::default() };
         guest.world = Some(world);
@@ -353,6 +395,8 @@ impl Machine {
         guest.running = None;
         guest.restriction = crate::guest::Restriction::None;
         let cost = crate::cost::Cost { fuel, memory_bytes, ..guest.cost };
+        let spent = fuel.saturating_add(guest.work).saturating_add(CALLBACK);
+        self.bounds.spent = self.bounds.spent.saturating_add(spent);
         world.costs.add(callback, &cost);
         match guest.contexts.get(&context) {
             Some(Context::Http { stream, .. }) => {
@@ -389,9 +433,34 @@ impl Machine {
 
     /// Does what the VM asked for while it was called, in order (`doAfterVmCallActions`).
     pub(crate) fn after(&mut self, vm: usize) {
+        if self.bounds.effects >= DEEPEST {
+            if !self.guest(vm).effects.is_empty() {
+                self.guest(vm).effects.clear();
+                let running = self.guest(vm).last;
+                self.fail(vm, running, "it goes on with its own stream without an end".to_owned());
+            }
+            return;
+        }
+        self.bounds.effects += 1;
         while let Some(effect) = self.guest(vm).effects.pop_front() {
             self.take_effect(vm, effect);
         }
+        self.bounds.effects -= 1;
+    }
+
+    /// Notes that a VM has failed without a trap of its own.
+    fn fail(&mut self, vm: usize, callback: Callback, message: String) {
+        let world = self.world();
+        world.transcript.push(Event::Trap { message: message.clone() });
+        world.traps.push(format!("{}: {message}", callback.export()));
+        if let Some(vm) = self.vms.get_mut(vm) {
+            vm.failed = Some(message);
+        }
+    }
+
+    /// A step of the test begins: what is bounded for one step is counted anew.
+    pub(crate) fn begin(&mut self) {
+        self.bounds = Bounds::default();
     }
 
     fn take_effect(&mut self, vm: usize, effect: Effect) {
@@ -428,13 +497,19 @@ impl Machine {
 
     /// Does what other parts of the proxy were asked to do, until nothing is left.
     pub(crate) fn pump(&mut self) {
-        // Two plugins may keep each other busy for ever; a test should end all the same.
-        const LIMIT: usize = 100_000;
-        for _ in 0..LIMIT {
-            let Some(posted) = self.world().posted.pop_front() else {
-                self.operation += 1;
-                return;
-            };
+        if self.bounds.pumps >= DEEPEST_PUMP {
+            return;
+        }
+        self.bounds.pumps += 1;
+        while let Some(posted) = self.world().posted.pop_front() {
+            self.bounds.events += 1;
+            if self.bounds.events > MAX_EVENTS {
+                self.world().posted.clear();
+                self.world()
+                    .traps
+                    .push(format!("{MAX_EVENTS} events posted without an end: the rest was dropped"));
+                break;
+            }
             match posted {
                 Posted::QueueReady { vm_key, root, queue } => self.queue_ready(&vm_key, root, queue),
                 Posted::Answer { call } => self.answer_by_itself(call),
@@ -447,8 +522,8 @@ impl Machine {
                 }
             }
         }
-        self.world().posted.clear();
-        self.world().traps.push(format!("{LIMIT} events posted without an end: the rest was dropped"));
+        self.bounds.pumps -= 1;
+        self.operation += 1;
     }
 
     fn queue_ready(&mut self, vm_key: &str, root: u32, queue: u32) {

@@ -17,6 +17,8 @@ type Versioned = (Vec<u8>, u32);
 
 /// A guest may store without end; this much is kept, in bytes of keys and values.
 const MAX_BYTES: usize = 256 << 20;
+/// What a pair costs beside its bytes.
+const ENTRY: usize = 128;
 
 impl SharedData {
     pub(crate) fn get(&self, vm_id: &str, key: &[u8]) -> Option<(&[u8], u32)> {
@@ -39,8 +41,8 @@ impl SharedData {
         {
             return Err(Status::CasMismatch);
         }
-        let freed = present.as_ref().map_or(0, |(old, _)| old.len() + key.len());
-        let bytes = self.bytes - freed + key.len() + value.len();
+        let freed = present.as_ref().map_or(0, |(old, _)| old.len() + key.len() + ENTRY);
+        let bytes = self.bytes - freed + key.len() + value.len() + ENTRY;
         if bytes > MAX_BYTES {
             return Err(Status::InternalFailure);
         }
