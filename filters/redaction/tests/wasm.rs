@@ -21,9 +21,15 @@ fn of_type(content_type: &str, body: impl Into<Vec<u8>>) -> Response {
     Response::ok(body.into()).with_header("content-type", content_type)
 }
 
-/// What the client receives.
+/// What the client receives, without what the proxy itself adds.
 fn through(host: &Host, response: &Response, plan: &Chunks) -> Response {
-    host.get("/").send().respond_cut(response, plan).received()
+    plain(host.get("/").send().respond_cut(response, plan).received())
+}
+
+fn plain(mut response: Response) -> Response {
+    response.headers.remove("date");
+    response.headers.remove("server");
+    response
 }
 
 fn redacted(content_type: &str, body: &[u8]) -> String {
@@ -124,7 +130,7 @@ fn a_stream_is_not_held_back() {
 
 #[test]
 fn each_detector_has_its_own_marker() {
-    assert_eq!(redacted("text/plain", b"card=4111&password=x;"), "card=****&password=[REDACTED];");
+    assert_eq!(redacted("text/plain", b"card=4111&password=x\n"), "card=****&password=[REDACTED]\n");
 }
 
 #[test]
@@ -207,7 +213,7 @@ fn responses_without_a_body_keep_their_length() {
             .with_header("content-type", "text/plain")
             .with_header("content-length", "10");
         let received = sample().request(method, "/").send().respond(response.clone()).received();
-        assert_eq!(received, response, "{method} {status}");
+        assert_eq!(plain(received), response, "{method} {status}");
     }
 }
 
