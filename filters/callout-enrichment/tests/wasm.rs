@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proxy_wasm_harness::{
-    Callback, Host, HostBuilder, Level, Request, Response, Status, Stream, budget, filter, json,
+    Callback, Callout, Host, HostBuilder, Level, Request, Response, Status, Stream, budget, filter, json,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -239,18 +239,18 @@ fn every_mistake_of_a_configuration_is_named() {
 #[test]
 fn a_request_costs_no_more_than_its_budget() {
     let host = sample();
-    let enriched = || {
+    let cost = |answer: fn(Callout)| {
+        let before = host.costs();
         let stream = claim(&host);
-        let answer = Response::ok(r#"{"headers": {"Accept": "*/*", "Host": "metadata.local"}}"#);
-        host.callout("metadata").respond_with(answer);
+        answer(host.callout("metadata"));
         stream.respond(Response::ok("hello"));
-        stream.costs()
+        host.costs().since(&before)
+    };
+    let enriched = |callout: Callout| {
+        callout.respond(200, r#"{"headers": {"Accept": "*/*", "Host": "metadata.local"}}"#);
     };
     // A first request makes memory ready that others find ready.
-    enriched();
-    budget!("enriched").assert(&enriched());
-    let stream = claim(&host);
-    host.callout("metadata").time_out();
-    stream.respond(Response::ok("hello"));
-    budget!("timed_out").assert(&stream.costs());
+    cost(enriched);
+    budget!("enriched").assert(&cost(enriched));
+    budget!("timed_out").assert(&cost(Callout::time_out));
 }
