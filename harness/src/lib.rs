@@ -37,6 +37,7 @@ mod vm;
 mod world;
 
 pub use abi::{AbiVersion, BufferType, Callback, Level, MapType, MetricType, PeerType, Status, StreamType};
+pub use callout::Reaction;
 pub use callout::answer::{Callout, GrpcCallout};
 pub use chunks::Chunks;
 pub use cost::{Cost, Costs};
@@ -45,6 +46,7 @@ pub use exchange::{Connection, RequestBuilder, Stream};
 pub use finding::Finding;
 pub use header::HeaderMap;
 pub use host::{Host, HostBuilder};
+pub use hostcall::Provided;
 pub use log::{LogLine, Role};
 pub use message::{Request, Response};
 pub use module::{Description, Export, Import, Memory, Module, Unloadable};
