@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 pub(crate) mod answer;
 
@@ -12,7 +13,7 @@ pub(crate) enum Cluster {
     /// A test answers each callout by hand.
     Asked,
     /// It answers by itself, after the callback that asked.
-    Answers(Box<dyn FnMut(&Request) -> Response + Send>),
+    Answers(Box<dyn FnMut(&Request) -> Reaction + Send>),
     /// No connection can be made: each callout is answered 503 by the proxy.
     Refuses,
     /// There is no healthy host: the call itself fails.
@@ -30,6 +31,21 @@ impl fmt::Debug for Cluster {
     }
 }
 
+/// What becomes of a callout to a cluster that answers by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// It is answered right after the callback that made it.
+    Respond(Response),
+    /// It is answered when so much time has passed, unless the filter's timeout comes first.
+    RespondAfter(Duration, Response),
+    /// No connection can be made: the filter sees Envoy's own 503.
+    Refuse,
+    /// The connection is reset: the filter sees no headers and the status 11.
+    Reset,
+    /// No answer comes: the filter's timeout passes, if it has one.
+    Silence,
+}
+
 /// Every callout of a host, by index.
 #[derive(Debug, Default)]
 pub(crate) struct Callouts {
@@ -38,6 +54,8 @@ pub(crate) struct Callouts {
     grpc: HashMap<(usize, u32), usize>,
     /// What guests have sent, in bytes.
     bytes: usize,
+    /// Answers that are on their way, by the index of their callout.
+    pub(crate) coming: HashMap<usize, Response>,
 }
 
 /// A guest may call without end; so many calls are kept, and so many bytes of what they sent.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::abi::{Level, Status};
 use crate::callout::answer::{Callout, GrpcCallout};
-use crate::callout::{Callouts, Cluster, What};
+use crate::callout::{Callouts, Cluster, Reaction, What};
 use crate::clock::Clock;
 use crate::cost::Costs;
 use crate::coverage::{Counts, Coverage};
@@ -106,9 +106,19 @@ impl HostBuilder {
     pub fn cluster_answering(
         self,
         name: impl Into<String>,
-        answer: impl FnMut(&Request) -> Response + Send + 'static,
+        mut answer: impl FnMut(&Request) -> Response + Send + 'static,
     ) -> Self {
-        self.cluster_that(name, Cluster::Answers(Box::new(answer)))
+        self.cluster_reacting(name, move |request| Reaction::Respond(answer(request)))
+    }
+
+    /// A cluster of which each HTTP callout meets what `react` says.
+    #[must_use]
+    pub fn cluster_reacting(
+        self,
+        name: impl Into<String>,
+        react: impl FnMut(&Request) -> Reaction + Send + 'static,
+    ) -> Self {
+        self.cluster_that(name, Cluster::Answers(Box::new(react)))
     }
 
     /// A cluster that no connection can be made to: the filter sees Envoy's own 503.
@@ -363,6 +373,18 @@ impl Host {
     pub fn callouts(&self, cluster: &str) -> Vec<Callout> {
         let found = self.waiting(cluster, |what| matches!(what, What::Http(_)));
         found.into_iter().map(|call| Callout::new(self.clone(), call)).collect()
+    }
+
+    /// Every HTTP callout that was made so far, answered or not, with the cluster that it went to.
+    #[must_use]
+    pub fn asked(&self) -> Vec<(String, Request)> {
+        let mut machine = self.lock();
+        let all = machine.world().callouts.all.iter();
+        all.filter_map(|callout| match &callout.what {
+            What::Http(request) => Some((callout.cluster.clone(), request.clone())),
+            What::Grpc(_) => None,
+        })
+        .collect()
     }
 
     /// The oldest gRPC callout to that cluster which is open.

@@ -292,6 +292,37 @@ pub(crate) fn is_provided(space: &str, name: &str, abi: AbiVersion) -> bool {
     }) || SILENT.iter().any(|(silent, known)| *known == name && silent.names().contains(&space))
 }
 
+/// A function that a host provides, for whoever reads a module without running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// The first version of the ABI that has it.
+    pub since: AbiVersion,
+    /// The last one.
+    pub until: AbiVersion,
+    /// What its parameters are called.
+    pub parameters: Vec<&'static str>,
+    /// Its type as WebAssembly writes it, such as `(i32 i64) -> i32`.
+    pub signature: String,
+}
+
+/// The function of that name, if any version of the ABI has it.
+pub(crate) fn provided(space: &str, name: &str) -> Option<Provided> {
+    let (first, last) = (*ALL.start(), *ALL.end());
+    if let Some((_, name)) = SILENT.iter().find(|(of, known)| *known == name && of.names().contains(&space)) {
+        let parameters = vec![if *name == "proc_exit" { "exit_code" } else { "memory" }];
+        return Some(Provided { since: first, until: last, parameters, signature: "(i32)".to_owned() });
+    }
+    let entry = TABLE.iter().find(|entry| entry.name == name && entry.space.names().contains(&space))?;
+    let written = |kind: &&'static str| if kind.ends_with("64") { "i64" } else { "i32" };
+    let types: Vec<&str> = entry.parameters.iter().map(|(_, kind)| written(kind)).collect();
+    Some(Provided {
+        since: *entry.versions.start(),
+        until: *entry.versions.end(),
+        parameters: entry.parameters.iter().map(|(name, _)| *name).collect(),
+        signature: format!("({}) -> i32", types.join(" ")),
+    })
+}
+
 /// What may be called while `_initialize`, `_start` or `main` runs (proxy-wasm-cpp-host, `WasmBase::startVm`).
 const WHILE_STARTING: &[&str] = &[
     "proxy_log",
@@ -456,5 +487,16 @@ mod tests {
             assert!(is_provided(space, "proc_exit", AbiVersion::V0_2_1));
         }
         assert!(!is_provided("env", "fd_write", AbiVersion::V0_2_1));
+    }
+
+    #[test]
+    fn a_function_is_described_as_webassembly_writes_it() {
+        let metric = provided("env", "proxy_increment_metric").unwrap();
+        assert_eq!(metric.signature, "(i32 i64) -> i32");
+        assert_eq!(metric.parameters, ["metric_id", "offset"]);
+        let stream = provided("env", "proxy_continue_stream").unwrap();
+        assert_eq!((stream.since, stream.until), (AbiVersion::V0_2_0, AbiVersion::V0_2_1));
+        assert_eq!(provided("wasi_unstable", "proc_exit").unwrap().signature, "(i32)");
+        assert_eq!(provided("env", "proxy_unheard_of"), None);
     }
 }

@@ -45,6 +45,7 @@ mod world;
 
 pub use abi::{AbiVersion, BufferType, Callback, Level, MapType, MetricType, PeerType, Status, StreamType};
 pub use budget::Budget;
+pub use callout::Reaction;
 pub use callout::answer::{Callout, GrpcCallout};
 pub use chunks::Chunks;
 pub use cost::{Cost, Costs};
@@ -54,6 +55,7 @@ pub use filter::{filter, filter_for};
 pub use finding::Finding;
 pub use header::HeaderMap;
 pub use host::{Host, HostBuilder};
+pub use hostcall::Provided;
 pub use log::{LogLine, Role};
 pub use message::{Request, Response};
 pub use module::{Description, Export, Import, Memory, Module, Unloadable};

@@ -111,7 +111,9 @@ impl Module {
         &self.0.description
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The module itself, binary also if it was read from text.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
     }
 

@@ -10,6 +10,8 @@ pub(crate) enum Due {
     Tick { vm: usize, root: u32, generation: u64 },
     /// A callout's time is up.
     CalloutTimeout { call: usize },
+    /// A callout's answer arrives.
+    CalloutAnswer { call: usize },
 }
 
 /// Timers by the monotonic clock, those of one moment in the order in which they were set.

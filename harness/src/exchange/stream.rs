@@ -212,6 +212,30 @@ impl Stream {
         self
     }
 
+    /// Whether the whole request has reached the upstream.
+    #[must_use]
+    pub fn is_forwarded(&self) -> bool {
+        self.read(|http| http.upstream.headers.is_some() && http.upstream.end)
+    }
+
+    /// Whether a filter, or the proxy, has answered in the upstream's place.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.read(|http| http.source == Source::Local && http.end == Some(End::Complete))
+    }
+
+    /// Whether a whole response has reached the client, whoever made it.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.read(|http| http.downstream.end)
+    }
+
+    /// Whether the proxy has reset the stream.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        self.read(|http| http.end == Some(End::Reset))
+    }
+
     /// Whether nothing more happens on it.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -2,11 +2,13 @@
 
 use super::{Machine, size};
 use crate::abi::{Callback, Status};
-use crate::callout::{Cluster, What};
+use crate::callout::{Cluster, Reaction, What};
+use crate::clock::nanoseconds;
 use crate::finding::Finding;
 use crate::guest::Effect;
 use crate::header::HeaderMap;
 use crate::message::Response;
+use crate::timer::Due;
 
 impl Machine {
     /// A response arrives. Nothing happens if the callout is over.
@@ -136,11 +138,33 @@ impl Machine {
         let request = request.clone();
         match world.clusters.get_mut(&name) {
             Some(Cluster::Answers(answer)) => {
-                let response = answer(&request);
-                self.answer_http(call, response);
+                let reaction = answer(&request);
+                self.react(call, reaction);
             }
             Some(Cluster::Refuses) => self.refuse_connection(call),
             _ => {}
+        }
+    }
+
+    fn react(&mut self, call: usize, reaction: Reaction) {
+        match reaction {
+            Reaction::Respond(response) => self.answer_http(call, response),
+            Reaction::RespondAfter(delay, response) => {
+                let world = self.world();
+                world.callouts.coming.insert(call, response);
+                let at = world.clock.monotonic().saturating_add(nanoseconds(delay));
+                world.timers.set(at, Due::CalloutAnswer { call });
+            }
+            Reaction::Refuse => self.refuse_connection(call),
+            Reaction::Reset => self.reset_http(call),
+            Reaction::Silence => {}
+        }
+    }
+
+    /// The answer that was on its way is there.
+    pub(super) fn answer_late(&mut self, call: usize) {
+        if let Some(response) = self.world().callouts.coming.remove(&call) {
+            self.answer_http(call, response);
         }
     }
 

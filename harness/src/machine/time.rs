@@ -16,6 +16,7 @@ impl Machine {
             match due {
                 Due::Tick { vm, root, generation } => self.tick(vm, root, generation),
                 Due::CalloutTimeout { call } => self.time_out(call),
+                Due::CalloutAnswer { call } => self.answer_late(call),
             }
             self.pump();
         }

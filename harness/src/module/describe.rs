@@ -3,6 +3,7 @@
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
 
 use crate::abi::AbiVersion;
+use crate::hostcall::{self, Provided};
 
 /// What stands in a module.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,14 @@ pub struct Import {
     pub name: String,
     /// Its type as WebAssembly writes it, such as `(i32 i64) -> i32`; what is no function is named by its kind.
     pub signature: String,
+}
+
+impl Import {
+    /// What a host provides under that name, in whichever version of the ABI.
+    #[must_use]
+    pub fn provided(&self) -> Option<Provided> {
+        hostcall::provided(&self.module, &self.name)
+    }
 }
 
 /// One export.
