@@ -26,6 +26,10 @@ impl Buffer {
         self.length
     }
 
+    pub(crate) fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
     pub(crate) fn push(&mut self, bytes: Bytes) {
         self.length += bytes.len();
         if !bytes.is_empty() {
@@ -56,8 +60,8 @@ impl Buffer {
         for piece in &self.pieces {
             let from = start.saturating_sub(at).min(piece.len());
             let to = end.saturating_sub(at).min(piece.len());
-            if from < to {
-                bytes.extend_from_slice(&piece[from..to]);
+            if let Some(part) = piece.get(from..to) {
+                bytes.extend_from_slice(part);
             }
             at += piece.len();
         }

@@ -1,5 +1,6 @@
 //! Callouts in flight: what filters ask of other clusters, and who answers.
 
+use std::collections::HashMap;
 use std::fmt;
 
 pub(crate) mod answer;
@@ -33,7 +34,15 @@ impl fmt::Debug for Cluster {
 #[derive(Debug, Default)]
 pub(crate) struct Callouts {
     pub(crate) all: Vec<Callout>,
+    /// The gRPC callouts by VM and id.
+    grpc: HashMap<(usize, u32), usize>,
+    /// What guests have sent, in bytes.
+    bytes: usize,
 }
+
+/// A guest may call without end; so many calls are kept, and so many bytes of what they sent.
+const MAX_CALLS: usize = 1_000_000;
+const MAX_BYTES: usize = 256 << 20;
 
 /// One callout.
 #[derive(Debug)]
@@ -89,17 +98,27 @@ impl Callouts {
 
     /// The gRPC callout of that VM and id which is not over.
     pub(crate) fn grpc_mut(&mut self, vm: usize, token: u32) -> Option<&mut Callout> {
-        self.all.iter_mut().rev().find(|callout| {
-            callout.vm == vm
-                && callout.token == token
-                && !callout.over
-                && matches!(callout.what, What::Grpc(_))
-        })
+        let call = *self.grpc.get(&(vm, token))?;
+        self.all.get_mut(call).filter(|callout| !callout.over)
+    }
+
+    /// Whether no more can be sent; what can is counted.
+    pub(crate) fn is_full(&mut self, bytes: usize) -> bool {
+        if self.all.len() >= MAX_CALLS || self.bytes.saturating_add(bytes) > MAX_BYTES {
+            return true;
+        }
+        // A message costs something even if it is empty.
+        self.bytes += bytes + std::mem::size_of::<Vec<u8>>();
+        false
     }
 
     pub(crate) fn add(&mut self, callout: Callout) -> usize {
+        let call = self.all.len();
+        if matches!(callout.what, What::Grpc(_)) {
+            self.grpc.insert((callout.vm, callout.token), call);
+        }
         self.all.push(callout);
-        self.all.len() - 1
+        call
     }
 
     /// How many still wait for an answer.

@@ -34,6 +34,8 @@ pub(crate) struct Guest {
     pub(crate) last_buffers: HashMap<u32, crate::abi::BufferType>,
     /// The callback that runs.
     pub(crate) running: Option<Callback>,
+    /// The callback that ran last.
+    pub(crate) last: Callback,
     /// The context whose callback runs.
     pub(crate) current: u32,
     /// What `proxy_set_effective_context` chose for the rest of the callback; 0 is none.
@@ -50,8 +52,16 @@ pub(crate) struct Guest {
     pub(crate) cost: Cost,
     /// Properties that contexts of streams declared: to no effect, but not twice.
     pub(crate) declared: HashSet<(u32, Vec<u8>)>,
-    /// In bytes.
+    /// In bytes, all memories together.
     pub(crate) memory_limit: usize,
+    /// What all memories have grown to, in bytes.
+    memory_bytes: usize,
+    /// What all tables have grown to, in elements.
+    table_elements: usize,
+    /// What hostcalls have done for the current callback, in instructions' worth.
+    pub(crate) work: u64,
+    /// How much of it one callback may ask for; none if it is not counted.
+    pub(crate) work_limit: Option<u64>,
 }
 
 /// What a context id means.
@@ -240,6 +250,7 @@ impl Guest {
             roots: BTreeMap::new(),
             last_buffers: HashMap::new(),
             running: None,
+            last: Callback::ContextCreate,
             current: 0,
             effective: 0,
             restriction: Restriction::None,
@@ -250,6 +261,10 @@ impl Guest {
             cost: Cost::default(),
             declared: HashSet::new(),
             memory_limit,
+            memory_bytes: 0,
+            table_elements: 0,
+            work: 0,
+            work_limit: None,
         }
     }
 
@@ -266,13 +281,28 @@ impl Guest {
         self.world.as_ref().expect("the world is here while a guest runs")
     }
 
+    /// Counts what the host does for the guest: a loop around a hostcall costs the guest little and the host much.
+    ///
+    /// # Errors
+    ///
+    /// The trap that ends a callback which asks for too much.
+    pub(crate) fn spend(&mut self, work: u64) -> wasmtime::Result<()> {
+        self.work = self.work.saturating_add(work);
+        match self.work_limit {
+            Some(limit) if self.work > limit => Err(wasmtime::Error::msg(
+                "out of fuel: the callback asked the host for more than it may (is it a loop without end?)",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// A new context's id (`WasmBase::allocContextId`).
     pub(crate) fn allocate_context(&mut self, context: Context) -> u32 {
         loop {
             let id = self.ids.context;
             self.ids.context = id.wrapping_add(1);
-            if !self.contexts.contains_key(&id) {
-                self.contexts.insert(id, context);
+            if let std::collections::hash_map::Entry::Vacant(place) = self.contexts.entry(id) {
+                place.insert(context);
                 return id;
             }
         }
@@ -330,20 +360,30 @@ impl Guest {
 impl ResourceLimiter for Guest {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= self.memory_limit)
+        Ok(grow(&mut self.memory_bytes, current, desired, self.memory_limit))
     }
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         // V8's own limit is ten million; a tenth of it serves every module there is.
-        Ok(desired <= 1_000_000)
+        Ok(grow(&mut self.table_elements, current, desired, 1_000_000))
     }
+}
+
+/// Whether one of several may grow, so that all together stay within the limit.
+fn grow(all: &mut usize, current: usize, desired: usize, limit: usize) -> bool {
+    let grown = all.saturating_sub(current).saturating_add(desired);
+    let allowed = grown <= limit;
+    if allowed {
+        *all = grown;
+    }
+    allowed
 }

@@ -38,7 +38,7 @@ impl HeaderMap {
     }
 
     /// The lines: name and value.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
         self.lines.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 

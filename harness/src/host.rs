@@ -242,7 +242,8 @@ impl HostBuilder {
         self
     }
 
-    /// How many instructions one callback may execute before it is stopped; two thousand millions by default.
+    /// How many instructions one callback may execute before it is stopped; two thousand millions by default. It may
+    /// ask the host for as much again: each hostcall counts for a thousand, each byte that it moves for four.
     #[must_use]
     pub fn fuel_limit(mut self, instructions: u64) -> Self {
         self.settings.limits.fuel = Some(instructions);
@@ -319,7 +320,9 @@ impl Host {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Machine> {
         // A panic of a test's own closure leaves the machine as it was: the test has failed anyway.
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        machine.begin();
+        machine
     }
 
     /// Begins a GET request.

@@ -1,5 +1,6 @@
 //! The one table of what a guest may import: name, parameters, versions, handler.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use wasmtime::{Caller, Linker};
@@ -25,7 +26,6 @@ pub(crate) struct Hostcall {
     pub(crate) space: Space,
     pub(crate) name: &'static str,
     /// Names and types.
-    #[expect(dead_code, reason = "printed by `pwh inspect`")]
     pub(crate) parameters: &'static [(&'static str, &'static str)],
     pub(crate) versions: RangeInclusive<AbiVersion>,
 }
@@ -40,7 +40,7 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    fn names(self) -> &'static [&'static str] {
+    pub(crate) fn names(self) -> &'static [&'static str] {
         match self {
             Self::Env => &["env"],
             Self::Wasi => &["wasi_unstable", "wasi_snapshot_preview1"],
@@ -345,22 +345,29 @@ fn permitted(restriction: Restriction, name: &str) -> wasmtime::Result<()> {
     Err(wasmtime::Error::msg(format!("restricted_callback: {name} may not be called {when}")))
 }
 
+/// A guest's text, cut where no name and no line is so long: what is not UTF-8 grows when it is replaced.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    const LONGEST: usize = 1 << 20;
+    String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes))
+}
+
+/// What a hostcall counts for beside the bytes that it moves, in instructions' worth.
+const HOSTCALL: u64 = 1_000;
+
 /// Answers a hostcall: checks that it may be made, does it, and notes it.
 #[inline]
-fn answer<R: Answer>(
+fn answer<R: Answer + From<Status>>(
     mut caller: Caller<'_, Guest>,
     index: usize,
     handle: impl FnOnce(&mut Call<'_>) -> Result<R, Halt>,
-) -> wasmtime::Result<u32>
-where
-    R: From<Status>,
-{
+) -> wasmtime::Result<u32> {
     let name = TABLE.get(index).map_or("", |entry| entry.name);
     let guest = caller.data_mut();
     if guest.restriction != Restriction::None {
         permitted(guest.restriction, name)?;
     }
     guest.cost.hostcalls += 1;
+    guest.spend(HOSTCALL)?;
     let denied = guest.config.denies(name);
     let world = guest.world();
     let struck = world.faults.strike(name);

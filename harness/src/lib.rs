@@ -14,6 +14,8 @@ mod exchange;
 mod fault;
 mod finding;
 mod foreign;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc_status;
 mod guest;
 mod header;

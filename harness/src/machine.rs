@@ -53,7 +53,32 @@ pub(crate) struct Machine {
     /// On the monotonic clock.
     started_at: u64,
     pub(crate) stopped: bool,
+    bounds: Bounds,
 }
+
+/// What keeps one step of a test from going on without end, whatever plugins do to each other or to themselves.
+#[derive(Debug, Default)]
+struct Bounds {
+    /// How deep effects lead to callbacks whose effects lead to callbacks.
+    effects: usize,
+    /// How deep events are done while events are done.
+    pumps: usize,
+    /// Events so far.
+    events: usize,
+    /// What callbacks have cost so far, in instructions' worth.
+    spent: u64,
+}
+
+/// A chain of filters that all resume or answer each other is not as deep as this.
+const DEEPEST: usize = 64;
+/// Events that are done within each other; further out they are done too, only later.
+const DEEPEST_PUMP: usize = 16;
+/// Two plugins may keep each other busy for ever; a test should end all the same.
+const MAX_EVENTS: usize = 100_000;
+/// One step may take so many times what one callback may, and at least as much as a hundred thousand short ones.
+const LONGEST: u64 = 25;
+/// What a callback counts for beside the instructions that it executes.
+const CALLBACK: u64 = 10_000;
 
 /// How a proxy is set up.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +115,7 @@ impl Machine {
             tried: HashSet::new(),
             reloaded: HashMap::new(),
             stopped: false,
+            bounds: Bounds::default(),
         };
         match machine.load_all() {
             Ok(()) => Ok(machine),
@@ -146,9 +172,10 @@ impl Machine {
                 (vm_key(&config), config.root_id.clone(), config.name.clone(), config.configuration.clone());
             if self.tried.insert(key) {
                 let canary = self.make_vm(&config, Role::Canary)?;
-                self.configure(canary, plugin)?;
-                // It has served its purpose; nobody tells it so.
+                let tried = self.configure(canary, plugin);
+                // It has served its purpose, whatever came of it; nobody tells it so.
                 self.discard(canary);
+                tried?;
             }
             threads.insert(0, Role::Main);
         }
@@ -228,11 +255,11 @@ impl Machine {
             message: machine.vms.get(vm).and_then(|vm| vm.failed.clone()).unwrap_or_default(),
         };
         // The configuration can be read in here and not in on_vm_start: it is the VM that starts, not the plugin.
-        if self.enter(vm, root, Callback::ContextCreate, &[root, 0]) == Called::Failed {
+        if self.enter(vm, root, Callback::ContextCreate, &[0]) == Called::Failed {
             return Err(trapped(self, "proxy_on_context_create"));
         }
         self.set_configuring(vm, root, false);
-        match self.enter(vm, root, Callback::VmStart, &[root, size(vm_configuration)]) {
+        match self.enter(vm, root, Callback::VmStart, &[size(vm_configuration)]) {
             Called::Failed => return Err(trapped(self, "proxy_on_vm_start")),
             Called::Returned(0) => {
                 return Err(StartFailure::VmRefused { plugin: name.name });
@@ -241,7 +268,7 @@ impl Machine {
         }
         self.after(vm);
         self.set_configuring(vm, root, true);
-        let called = self.enter(vm, root, Callback::Configure, &[root, size(name.configuration.len())]);
+        let called = self.enter(vm, root, Callback::Configure, &[size(name.configuration.len())]);
         self.set_configuring(vm, root, false);
         match called {
             Called::Failed => return Err(trapped(self, "proxy_on_configure")),
@@ -317,7 +344,7 @@ impl Machine {
         Some(made)
     }
 
-    /// Calls into a VM. What the call asked for waits until [`Machine::after`].
+    /// Calls into a VM; the context's id goes before the arguments. What the call asked for waits until [`Machine::after`].
     pub(crate) fn enter(&mut self, vm: usize, context: u32, callback: Callback, arguments: &[u32]) -> Called {
         let mut world = self.take_world();
         let Some(entry) = self.vms.get_mut(vm) else {
@@ -329,18 +356,33 @@ impl Machine {
             self.world = Some(world);
             return called;
         }
-        let mut padded = [0; 5];
-        padded.iter_mut().zip(arguments).for_each(|(to, from)| *to = *from);
+        let mut padded = [context, 0, 0, 0, 0];
+        padded.iter_mut().skip(1).zip(arguments).for_each(|(to, from)| *to = *from);
+        let longest =
+            self.settings.limits.fuel.map(|fuel| fuel.saturating_mul(LONGEST).max(100_000 * CALLBACK));
+        if longest.is_some_and(|longest| self.bounds.spent > longest) {
+            // The next VM may go on for as long.
+            self.bounds.spent = 0;
+            let message = "one step of the test led to callbacks without an end".to_owned();
+            self.world = Some(world);
+            self.fail(vm, callback, message);
+            return Called::Failed;
+        }
+        let Some(entry) = self.vms.get_mut(vm) else {
+            self.world = Some(world);
+            return Called::Failed;
+        };
         let guest = entry.store.data_mut();
         if world.transcript.is_kept() {
             let role = guest.config.role;
-            let count = arguments.len();
+            let count = arguments.len() + 1;
             world.transcript.push(Event::Enter { role, callback, arguments: padded, count });
         }
         world.coverage.callback(callback);
         guest.current = context;
         guest.effective = 0;
         guest.running = Some(callback);
+        guest.last = callback;
         guest.stopped = false;
         guest.cost = crate::cost::Cost { callbacks: 1, ..Default::default() };
         guest.world = Some(world);
@@ -353,6 +395,8 @@ impl Machine {
         guest.running = None;
         guest.restriction = crate::guest::Restriction::None;
         let cost = crate::cost::Cost { fuel, memory_bytes, ..guest.cost };
+        let spent = fuel.saturating_add(guest.work).saturating_add(CALLBACK);
+        self.bounds.spent = self.bounds.spent.saturating_add(spent);
         world.costs.add(callback, &cost);
         match guest.contexts.get(&context) {
             Some(Context::Http { stream, .. }) => {
@@ -389,9 +433,34 @@ impl Machine {
 
     /// Does what the VM asked for while it was called, in order (`doAfterVmCallActions`).
     pub(crate) fn after(&mut self, vm: usize) {
+        if self.bounds.effects >= DEEPEST {
+            if !self.guest(vm).effects.is_empty() {
+                self.guest(vm).effects.clear();
+                let running = self.guest(vm).last;
+                self.fail(vm, running, "it goes on with its own stream without an end".to_owned());
+            }
+            return;
+        }
+        self.bounds.effects += 1;
         while let Some(effect) = self.guest(vm).effects.pop_front() {
             self.take_effect(vm, effect);
         }
+        self.bounds.effects -= 1;
+    }
+
+    /// Notes that a VM has failed without a trap of its own.
+    fn fail(&mut self, vm: usize, callback: Callback, message: String) {
+        let world = self.world();
+        world.transcript.push(Event::Trap { message: message.clone() });
+        world.traps.push(format!("{}: {message}", callback.export()));
+        if let Some(vm) = self.vms.get_mut(vm) {
+            vm.failed = Some(message);
+        }
+    }
+
+    /// A step of the test begins: what is bounded for one step is counted anew.
+    pub(crate) fn begin(&mut self) {
+        self.bounds = Bounds::default();
     }
 
     fn take_effect(&mut self, vm: usize, effect: Effect) {
@@ -410,7 +479,7 @@ impl Machine {
             Effect::ContinueReading { connection, filter } => self.continue_reading(connection, filter),
             Effect::CloseConnection { connection } => self.close_connection(connection),
             Effect::Delete { root } => {
-                self.enter(vm, root, Callback::Delete, &[root]);
+                self.enter(vm, root, Callback::Delete, &[]);
                 let guest = self.guest(vm);
                 guest.roots.remove(&root);
                 guest.forget(root);
@@ -428,13 +497,19 @@ impl Machine {
 
     /// Does what other parts of the proxy were asked to do, until nothing is left.
     pub(crate) fn pump(&mut self) {
-        // Two plugins may keep each other busy for ever; a test should end all the same.
-        const LIMIT: usize = 100_000;
-        for _ in 0..LIMIT {
-            let Some(posted) = self.world().posted.pop_front() else {
-                self.operation += 1;
-                return;
-            };
+        if self.bounds.pumps >= DEEPEST_PUMP {
+            return;
+        }
+        self.bounds.pumps += 1;
+        while let Some(posted) = self.world().posted.pop_front() {
+            self.bounds.events += 1;
+            if self.bounds.events > MAX_EVENTS {
+                self.world().posted.clear();
+                self.world()
+                    .traps
+                    .push(format!("{MAX_EVENTS} events posted without an end: the rest was dropped"));
+                break;
+            }
             match posted {
                 Posted::QueueReady { vm_key, root, queue } => self.queue_ready(&vm_key, root, queue),
                 Posted::Answer { call } => self.answer_by_itself(call),
@@ -447,8 +522,8 @@ impl Machine {
                 }
             }
         }
-        self.world().posted.clear();
-        self.world().traps.push(format!("{LIMIT} events posted without an end: the rest was dropped"));
+        self.bounds.pumps -= 1;
+        self.operation += 1;
     }
 
     fn queue_ready(&mut self, vm_key: &str, root: u32, queue: u32) {
@@ -458,7 +533,7 @@ impl Machine {
             guest.config.key == vm_key && guest.roots.contains_key(&root) && vm.failed.is_none()
         });
         let Some(vm) = vm else { return };
-        self.enter(vm, root, Callback::QueueReady, &[root, queue]);
+        self.enter(vm, root, Callback::QueueReady, &[queue]);
         self.after(vm);
     }
 
@@ -491,7 +566,7 @@ impl Machine {
         if !self.guest(vm).roots.contains_key(&root) || self.is_failed(vm) {
             return;
         }
-        let waits = self.enter(vm, root, Callback::Done, &[root]) == Called::Returned(0);
+        let waits = self.enter(vm, root, Callback::Done, &[]) == Called::Returned(0);
         self.after(vm);
         let guest = self.guest(vm);
         if waits {
@@ -500,7 +575,7 @@ impl Machine {
             }
             return;
         }
-        self.enter(vm, root, Callback::Delete, &[root]);
+        self.enter(vm, root, Callback::Delete, &[]);
         self.after(vm);
         let guest = self.guest(vm);
         guest.roots.remove(&root);

@@ -23,11 +23,28 @@ const MAX_BYTES: usize = 256 << 20;
 
 impl Queues {
     /// Makes the queue or takes it over: whoever registered last is told of new items.
-    pub(crate) fn register(&mut self, vm_id: &str, name: &[u8], vm_key: &str, root: u32) -> u32 {
+    ///
+    /// # Errors
+    ///
+    /// `INTERNAL_FAILURE` if there are too many.
+    pub(crate) fn register(
+        &mut self,
+        vm_id: &str,
+        name: &[u8],
+        vm_key: &str,
+        root: u32,
+    ) -> Result<u32, Status> {
+        if self.resolve(vm_id, name).is_err() {
+            let bytes = name.len() + std::mem::size_of::<Queue>();
+            if self.bytes.saturating_add(bytes) > MAX_BYTES {
+                return Err(Status::InternalFailure);
+            }
+            self.bytes += bytes;
+        }
         let next = u32::try_from(self.by_name.len()).unwrap_or(u32::MAX).saturating_add(1);
         let id = *self.by_name.entry((vm_id.to_owned(), name.to_vec())).or_insert(next);
         self.queues.entry(id).or_default().owner = (vm_key.to_owned(), root);
-        id
+        Ok(id)
     }
 
     pub(crate) fn resolve(&self, vm_id: &str, name: &[u8]) -> Result<u32, Status> {
@@ -61,8 +78,8 @@ mod tests {
     #[test]
     fn items_come_out_in_the_order_they_went_in() {
         let mut queues = Queues::default();
-        let id = queues.register("vm", b"q", "key", 1);
-        assert_eq!(queues.register("vm", b"q", "key2", 2), id);
+        let id = queues.register("vm", b"q", "key", 1).unwrap();
+        assert_eq!(queues.register("vm", b"q", "key2", 2), Ok(id));
         queues.enqueue(id, b"a").unwrap();
         assert_eq!(queues.enqueue(id, b"b"), Ok(("key2".to_owned(), 2)));
         assert_eq!(queues.dequeue(id), Ok(b"a".to_vec()));
@@ -74,7 +91,7 @@ mod tests {
     #[test]
     fn a_queue_is_found_by_vm_id_and_name() {
         let mut queues = Queues::default();
-        let id = queues.register("vm", b"q", "key", 1);
+        let id = queues.register("vm", b"q", "key", 1).unwrap();
         assert_eq!(queues.resolve("vm", b"q"), Ok(id));
         assert_eq!(queues.resolve("other", b"q"), Err(Status::NotFound));
     }

@@ -33,7 +33,7 @@ impl Raw {
         let mut machine = self.host.lock();
         let Some(vm) = machine.first_vm() else { return Outcome::Absent };
         let context = arguments.first().copied().unwrap_or_default();
-        let called = machine.enter(vm, context, callback, arguments);
+        let called = machine.enter(vm, context, callback, arguments.get(1..).unwrap_or_default());
         machine.after(vm);
         machine.pump();
         match called {

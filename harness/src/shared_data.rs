@@ -7,13 +7,18 @@ use crate::abi::Status;
 /// The pairs of every `vm_id`.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
-    values: HashMap<String, HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: HashMap<String, HashMap<Vec<u8>, Versioned>>,
     last_cas: u32,
     bytes: usize,
 }
 
+/// A value and the number of its last write.
+type Versioned = (Vec<u8>, u32);
+
 /// A guest may store without end; this much is kept, in bytes of keys and values.
 const MAX_BYTES: usize = 256 << 20;
+/// What a pair costs beside its bytes.
+const ENTRY: usize = 128;
 
 impl SharedData {
     pub(crate) fn get(&self, vm_id: &str, key: &[u8]) -> Option<(&[u8], u32)> {
@@ -36,8 +41,8 @@ impl SharedData {
         {
             return Err(Status::CasMismatch);
         }
-        let freed = present.as_ref().map_or(0, |(old, _)| old.len() + key.len());
-        let bytes = self.bytes - freed + key.len() + value.len();
+        let freed = present.as_ref().map_or(0, |(old, _)| old.len() + key.len() + ENTRY);
+        let bytes = self.bytes - freed + key.len() + value.len() + ENTRY;
         if bytes > MAX_BYTES {
             return Err(Status::InternalFailure);
         }

@@ -20,6 +20,8 @@ pub enum Metric {
 pub(crate) struct Stats {
     by_name: HashMap<(String, MetricType), usize>,
     metrics: Vec<Stat>,
+    /// Of names.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Stat {
 
 /// A guest may define metrics without end; this many are kept.
 const MAX_METRICS: usize = 100_000;
+/// The same for the bytes of their names.
+const MAX_BYTES: usize = 64 << 20;
 /// A histogram's values beyond these are counted, not kept.
 const MAX_VALUES: usize = 1_000_000;
 
@@ -43,9 +47,10 @@ impl Stats {
         if let Some(index) = self.by_name.get(&(name.to_owned(), kind)) {
             return Ok(*index);
         }
-        if self.metrics.len() >= MAX_METRICS {
+        if self.metrics.len() >= MAX_METRICS || self.bytes.saturating_add(name.len()) > MAX_BYTES {
             return Err(Status::InternalFailure);
         }
+        self.bytes += name.len();
         let metric = match kind {
             MetricType::Counter => Metric::Counter(0),
             MetricType::Gauge => Metric::Gauge(0),

@@ -1,7 +1,7 @@
 //! What happens at a certain time.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// What a timer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,21 +16,34 @@ pub(crate) enum Due {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(u64, u64, Due)>>,
+    /// Each root context's one timer: a guest may set it anew without end.
+    ticks: BTreeMap<(usize, u32), (u64, u64, Due)>,
     set: u64,
 }
 
 impl Timers {
     pub(crate) fn set(&mut self, at: u64, due: Due) {
         self.set += 1;
-        self.heap.push(Reverse((at, self.set, due)));
+        let timer = (at, self.set, due);
+        if let Due::Tick { vm, root, .. } = due {
+            self.ticks.insert((vm, root), timer);
+        } else {
+            self.heap.push(Reverse(timer));
+        }
     }
 
     /// The next timer that is due by `now`, and its time.
     pub(crate) fn next_due(&mut self, now: u64) -> Option<(u64, Due)> {
-        if self.heap.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
-            self.heap.pop().map(|Reverse((at, _, due))| (at, due))
-        } else {
-            None
+        let tick = self.ticks.iter().min_by_key(|(_, timer)| **timer).map(|(root, timer)| (*root, *timer));
+        let other = self.heap.peek().map(|Reverse(timer)| *timer);
+        let (at, _, due) = [tick.map(|(_, timer)| timer), other].into_iter().flatten().min()?;
+        if at > now {
+            return None;
         }
+        match (tick, due) {
+            (Some((root, _)), Due::Tick { .. }) => drop(self.ticks.remove(&root)),
+            _ => drop(self.heap.pop()),
+        }
+        Some((at, due))
     }
 }

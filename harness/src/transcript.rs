@@ -26,15 +26,30 @@ pub(crate) enum Event {
 pub(crate) struct Transcript {
     events: VecDeque<(Option<usize>, Event)>,
     kept: usize,
+    /// What the texts of the events take, in bytes.
+    bytes: usize,
     /// How many were forgotten.
     forgotten: usize,
     /// The stream that what happens now belongs to.
     pub(crate) stream: Option<usize>,
 }
 
+/// A guest may send a mebibyte of headers in each call; the last of it is kept.
+const MAX_BYTES: usize = 64 << 20;
+
+impl Event {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Hostcall { arguments, answer, result, .. } => arguments.len() + answer.len() + result.len(),
+            Self::Trap { message } | Self::Proxy(message) => message.len(),
+            Self::Enter { .. } | Self::Return { .. } => 0,
+        }
+    }
+}
+
 impl Transcript {
     pub(crate) fn keeping(kept: usize) -> Self {
-        Self { events: VecDeque::new(), kept, forgotten: 0, stream: None }
+        Self { events: VecDeque::new(), kept, bytes: 0, forgotten: 0, stream: None }
     }
 
     pub(crate) fn is_kept(&self) -> bool {
@@ -45,11 +60,14 @@ impl Transcript {
         if self.kept == 0 {
             return;
         }
-        if self.events.len() >= self.kept {
-            self.events.pop_front();
+        self.bytes += event.bytes();
+        self.events.push_back((self.stream, event));
+        while self.events.len() > self.kept || (self.bytes > MAX_BYTES && self.events.len() > 1) {
+            if let Some((_, event)) = self.events.pop_front() {
+                self.bytes -= event.bytes();
+            }
             self.forgotten += 1;
         }
-        self.events.push_back((self.stream, event));
     }
 
     /// Notes something that happens in the proxy, if anybody will read it.

@@ -96,6 +96,7 @@ impl Vm {
             Err(error) => return (world, Err(error)),
         };
         let mut guest = Guest::new(id, config, abi, limits.memory);
+        guest.work_limit = limits.fuel;
         guest.world = Some(world);
         // A start section runs under the same restriction as `_initialize`.
         guest.restriction = Restriction::Starting;
@@ -188,6 +189,7 @@ impl Vm {
     pub(crate) fn call(&mut self, callback: Callback, arguments: &[u32; 5]) -> wasmtime::Result<u32> {
         if let Some(fuel) = self.fuel {
             self.store.set_fuel(fuel)?;
+            self.store.data_mut().work = 0;
         }
         let Some(Some(export)) = self.exports.get(callback as usize) else { return Ok(0) };
         let [a, b, c, d, e] = *arguments;

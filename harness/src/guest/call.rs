@@ -22,6 +22,9 @@ impl From<Status> for Halt {
     }
 }
 
+/// What a byte that is read or written counts for, in instructions' worth.
+const BYTE: u64 = 4;
+
 /// What a handler gives back.
 pub(crate) type Outcome = Result<Status, Halt>;
 
@@ -66,8 +69,21 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Counts what the host does for the guest beside answering.
+    pub(crate) fn spend(&mut self, work: u64) -> Result<(), Halt> {
+        self.guest().spend(work).map_err(Halt::Trap)
+    }
+
+    /// Whether the guest names what is inside its memory.
+    pub(crate) fn check(&mut self, pointer: u32, length: u32) -> Result<(), Halt> {
+        slice(self.split().0, pointer, length)?;
+        Ok(())
+    }
+
     /// The bytes that the guest names, copied.
     pub(crate) fn copy(&mut self, pointer: u32, length: u32) -> Result<Vec<u8>, Halt> {
+        self.check(pointer, length)?;
+        self.spend(BYTE * u64::from(length))?;
         Ok(slice(self.split().0, pointer, length)?.to_vec())
     }
 
@@ -78,6 +94,10 @@ impl<'a> Call<'a> {
         act: impl FnOnce(&[&[u8]], &mut Guest) -> T,
     ) -> Result<T, Halt> {
         let noted = self.noted;
+        for (pointer, length) in pieces {
+            self.check(*pointer, *length)?;
+            self.spend(BYTE * u64::from(*length))?;
+        }
         let (memory, guest) = self.split();
         let memory = &*memory;
         // Four are enough for all but gRPC calls, and they need no heap.
@@ -103,6 +123,7 @@ impl<'a> Call<'a> {
 
     pub(crate) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Halt> {
         slice_mut(self.split().0, pointer, bytes.len())?.copy_from_slice(bytes);
+        self.spend(BYTE * u64::try_from(bytes.len()).unwrap_or(u64::MAX / BYTE))?;
         Ok(())
     }
 

@@ -25,6 +25,14 @@ impl Found<'_> {
         }
     }
 
+    /// What it takes to find a place in it, in instructions' worth.
+    fn work(&self) -> u64 {
+        match self {
+            Self::Stream(buffer) => u64::try_from(buffer.pieces()).unwrap_or(u64::MAX),
+            _ => 0,
+        }
+    }
+
     fn copy(&self, start: usize, length: usize) -> Vec<u8> {
         match self {
             Self::Stream(buffer) => buffer.copy(start, length),
@@ -135,6 +143,9 @@ pub(super) fn get(
     let buffer = buffer_type!(call, buffer);
     call.note(|| format!("{buffer:?}, {start}, {max_size}"));
     let Some(found) = find(call.guest(), buffer) else { return Ok(Status::NotFound) };
+    let work = found.work();
+    call.spend(work)?;
+    let Some(found) = find(call.guest(), buffer) else { return Ok(Status::NotFound) };
     let (start, max_size) = (widen(start), widen(max_size));
     let length = max_size.min(found.len().saturating_sub(start));
     let bytes = found.copy(start, length);
@@ -166,8 +177,12 @@ pub(super) fn set(
 ) -> Outcome {
     let buffer = buffer_type!(call, buffer);
     call.note(|| format!("{buffer:?}, {start}, {size}"));
-    if find(call.guest(), buffer).is_none() {
+    let Some(length) = find(call.guest(), buffer).map(|found| found.len()) else {
         return Ok(Status::NotFound);
+    };
+    // The specification's way of writing moves all of it.
+    if call.guest().world().profile == Profile::Spec {
+        call.spend(u64::try_from(length).unwrap_or(u64::MAX))?;
     }
     let status = call.with(&[(data, data_size)], |texts, guest| {
         let data = texts.first().copied().unwrap_or_default();

@@ -24,7 +24,8 @@ pub(super) fn call(
 ) -> Outcome {
     let answer = call.with(&[(name, name_size), (arguments, arguments_size)], |texts, guest| {
         let [name, arguments, ..] = texts else { return None };
-        run(guest, &String::from_utf8_lossy(name), arguments)
+        let name = super::text(name);
+        run(guest, &name, arguments)
     })?;
     let Some(answer) = answer else { return Ok(Status::NotFound) };
     let (status, results) = match answer {

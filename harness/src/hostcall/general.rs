@@ -30,7 +30,8 @@ pub(super) fn say(guest: &mut Guest, level: Level, message: &[u8]) {
     }
     let plugin = plugin.and_then(|plugin| world.plugins.get(plugin));
     let plugin = plugin.map(|plugin| plugin.name.clone()).unwrap_or_default();
-    world.log.push(LogLine { level, message: String::from_utf8_lossy(message).into_owned(), plugin, role });
+    let message = super::text(message).into_owned();
+    world.log.push(LogLine { level, message, plugin, role });
 }
 
 /// Logs what the host has to say about the guest.
@@ -129,6 +130,7 @@ pub(super) fn link_memory_growth(linker: &mut Linker<Guest>) -> wasmtime::Result
         "emscripten_notify_memory_growth",
         |mut caller: Caller<'_, Guest>, _memory: u32| {
             caller.data_mut().cost.hostcalls += 1;
+            caller.data_mut().spend(super::HOSTCALL)
         },
     )?;
     Ok(())

@@ -93,11 +93,12 @@ fn open(
     let refuses = matches!(behaviour, Cluster::Refuses);
     let unhealthy = matches!(behaviour, Cluster::Unhealthy);
     let token = if message.is_some() { guest.ids.grpc_call() } else { guest.ids.grpc_stream() };
-    if unhealthy {
+    let bytes = service.len() + method.len() + metadata.len() + message.map_or(0, <[u8]>::len);
+    if unhealthy || guest.world().callouts.is_full(bytes) {
         guest.effects.push_back(Effect::CloseGrpc { root, token });
         return Err(Status::InternalFailure);
     }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| super::text(bytes).into_owned();
     let grpc = Grpc {
         unary: message.is_some(),
         service: text(service),
@@ -138,7 +139,7 @@ fn open(
 /// `envoy_grpc.cluster_name`.
 fn cluster_name(upstream: &[u8]) -> String {
     let inner = field(upstream, 1).and_then(|envoy_grpc| field(envoy_grpc, 1));
-    String::from_utf8_lossy(inner.unwrap_or(upstream)).into_owned()
+    super::text(inner.unwrap_or(upstream)).into_owned()
 }
 
 /// The bytes of a length-delimited protobuf field, if the message is nothing but such fields and it is among them.
@@ -187,6 +188,10 @@ pub(super) fn send(call: &mut Call<'_>, id: u32, message: u32, size: u32, end_of
             return Err(Status::BadArgument);
         }
         let message = texts.first().copied().unwrap_or_default();
+        find(guest, id)?;
+        if guest.world().callouts.is_full(message.len()) {
+            return Err(Status::InternalFailure);
+        }
         let callout = find(guest, id)?;
         if let What::Grpc(grpc) = &mut callout.what
             && !grpc.remote_closed

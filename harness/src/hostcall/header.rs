@@ -2,7 +2,7 @@
 
 use crate::abi::{AbiVersion, MapType, Status, pairs};
 use crate::finding::Finding;
-use crate::guest::{Call, Context, Guest, Outcome};
+use crate::guest::{Call, Context, Guest, Halt, Outcome};
 use crate::header::HeaderMap;
 use crate::stream::{Body, Direction, HttpStream};
 
@@ -66,6 +66,33 @@ fn writable(guest: &mut Guest, map: MapType) -> Option<&mut HeaderMap> {
     http.path(direction).trailers.as_mut()
 }
 
+/// No message has as many bytes of headers; a guest may add more and more.
+const MOST: usize = 64 << 20;
+
+/// Counts what it takes to search and change the map, which is more the longer it is; whether more may be added.
+fn weigh(call: &mut Call<'_>, map: MapType) -> Result<bool, Halt> {
+    if call.guest().work_limit.is_none() {
+        return Ok(true);
+    }
+    let Some((lines, bytes)) = readable(call.guest(), map).map(|map| (map.len(), map.byte_size())) else {
+        return Ok(true);
+    };
+    call.spend(u64::try_from(lines * 16 + bytes / 4).unwrap_or(u64::MAX))?;
+    Ok(bytes <= MOST)
+}
+
+/// A map as a transcript shows it: cut where it grows long.
+fn shown<'a>(lines: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> String {
+    const SHOWN: usize = 100;
+    let more = lines.len().saturating_sub(SHOWN);
+    let lines: Vec<String> = lines
+        .take(SHOWN)
+        .map(|(name, value)| format!("({}, {})", crate::guest::quoted(name), crate::guest::quoted(value)))
+        .collect();
+    let more = if more > 0 { format!("... {more} lines more") } else { String::new() };
+    format!("[{}]{more}", lines.join(", "))
+}
+
 /// Notes that a map was used where it is not, which SDKs answer with a panic.
 fn missing(call: &mut Call<'_>, hostcall: &'static str, map: MapType) {
     let guest = call.guest();
@@ -88,6 +115,7 @@ macro_rules! map_type {
 
 pub(super) fn size(call: &mut Call<'_>, map: u32, size_to: u32) -> Outcome {
     let map = map_type!(call, map);
+    weigh(call, map)?;
     let Some(size) = writable(call.guest(), map).map(|map| map.byte_size()) else {
         missing(call, "proxy_get_header_map_size", map);
         return Ok(Status::BadArgument);
@@ -99,13 +127,14 @@ pub(super) fn size(call: &mut Call<'_>, map: u32, size_to: u32) -> Outcome {
 
 pub(super) fn get_pairs(call: &mut Call<'_>, map: u32, pairs_to: u32, size_to: u32) -> Outcome {
     let map = map_type!(call, map);
+    weigh(call, map)?;
     let bytes = readable(call.guest(), map).map(pairs::encode);
     if bytes.is_none() {
         missing(call, "proxy_get_header_map_pairs", map);
     }
     let outcome = call.give(&bytes.unwrap_or_default(), pairs_to, size_to);
     if call.noted {
-        let text = readable(call.guest(), map).map(|map| format!("{map:?}")).unwrap_or_default();
+        let text = readable(call.guest(), map).map(|map| shown(map.iter())).unwrap_or_default();
         call.gave(|| text);
     }
     outcome
@@ -116,8 +145,8 @@ pub(super) fn set_pairs(call: &mut Call<'_>, map: u32, pairs: u32, size: u32) ->
     let bytes = call.copy(pairs, size)?;
     let pairs = pairs::decode(&bytes);
     if call.noted {
-        let text = pairs.iter().copied().collect::<HeaderMap>();
-        call.note(|| format!("{map:?}, {text:?}"));
+        let text = shown(pairs.iter().copied());
+        call.note(|| format!("{map:?}, {text}"));
     }
     let Some(headers) = writable(call.guest(), map) else {
         missing(call, "proxy_set_header_map_pairs", map);
@@ -137,6 +166,7 @@ pub(super) fn get(
     size_to: u32,
 ) -> Outcome {
     let map = map_type!(call, map);
+    weigh(call, map)?;
     let found = call.with(&[(key, key_size)], |texts, guest| {
         let key = texts.first().copied().unwrap_or_default();
         readable(guest, map).map(|headers| headers.get_shared(key))
@@ -175,6 +205,9 @@ fn change(
     act: impl FnOnce(&mut HeaderMap, &[u8], &[u8]),
 ) -> Outcome {
     let map = map_type!(call, map);
+    if !weigh(call, map)? && pieces.len() > 1 {
+        return Ok(Status::InternalFailure);
+    }
     let done = call.with(pieces, |texts, guest| {
         let key = texts.first().copied().unwrap_or_default();
         let value = texts.get(1).copied().unwrap_or_default();

@@ -10,9 +10,6 @@ use crate::message::Request;
 use crate::timer::Due;
 use crate::world::Posted;
 
-/// A guest may call without end; so many calls are kept.
-const MAX_CALLS: usize = 1_000_000;
-
 #[expect(clippy::too_many_arguments, reason = "the ABI has them")]
 pub(super) fn http_call(
     call: &mut Call<'_>,
@@ -54,7 +51,7 @@ fn send(
     if i32::try_from(timeout_ms).is_err() {
         return Err(Status::BadArgument);
     }
-    let cluster = String::from_utf8_lossy(upstream).into_owned();
+    let cluster = super::text(upstream).into_owned();
     let (vm, root, stream) =
         (guest.id, guest.root_id(), super::general::http(guest).map(|(stream, _)| stream));
     let found = guest.world().clusters.get(&cluster);
@@ -69,7 +66,7 @@ fn send(
         headers.set("content-length", body.len().to_string());
     }
     let token = guest.ids.http_call();
-    if unhealthy || guest.world().callouts.all.len() >= MAX_CALLS {
+    if unhealthy || guest.world().callouts.is_full(headers.byte_size() + body.len()) {
         // The 503 comes before the call has returned, and is dropped with it.
         return Err(Status::InternalFailure);
     }

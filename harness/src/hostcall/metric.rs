@@ -11,7 +11,7 @@ pub(super) fn define(call: &mut Call<'_>, kind: u32, name: u32, name_size: u32, 
     let kind = MetricType::from_number(kind);
     call.note(|| kind.map_or_else(|| given.to_string(), |kind| format!("{kind:?}")));
     let defined = call.with(&[(name, name_size)], |texts, guest| {
-        let name = String::from_utf8_lossy(texts.first().copied().unwrap_or_default()).into_owned();
+        let name = super::text(texts.first().copied().unwrap_or_default()).into_owned();
         let kind = kind.ok_or(Status::BadArgument)?;
         let index = guest.world().stats.define(&name, kind)?;
         if matches!(guest.context(), Context::Http { .. } | Context::Tcp { .. }) {

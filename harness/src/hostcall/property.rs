@@ -22,6 +22,9 @@ pub(super) fn get(call: &mut Call<'_>, path: u32, path_size: u32, value_to: u32,
     call.give(&value, value_to, size_to)
 }
 
+/// No attribute lies deeper; a path may be as long as the guest's memory.
+const DEEPEST: usize = 64;
+
 /// Follows a path whose segments are joined by zero bytes (`Context::getProperty`).
 ///
 /// # Errors
@@ -42,7 +45,10 @@ fn find(guest: &Guest, path: &[u8]) -> Result<Value, Status> {
             view.member(group, member).ok_or(Status::NotFound)?
         }
     };
-    for segment in segments {
+    for (depth, segment) in segments.enumerate() {
+        if depth >= DEEPEST {
+            return Err(Status::NotFound);
+        }
         value = value.child(segment).ok_or(Status::NotFound)?;
     }
     Ok(value)

@@ -46,7 +46,7 @@ pub(super) fn register_queue(call: &mut Call<'_>, name: u32, name_size: u32, id_
         let name = texts.first().copied().unwrap_or_default();
         let (config, root) = (guest.config.clone(), guest.root_id());
         guest.world().queues.register(&config.vm_id, name, &config.key, root)
-    })?;
+    })??;
     call.gave(|| id.to_string());
     call.write_u32(id_to, id)?;
     Ok(Status::Ok)
@@ -63,7 +63,7 @@ pub(super) fn resolve_queue(
     let id = call.with(&[(vm_id, vm_id_size), (name, name_size)], |texts, guest| {
         let [vm_id, name, ..] = texts else { return Err(Status::NotFound) };
         let config = guest.config.clone();
-        let vm_id = String::from_utf8_lossy(vm_id);
+        let vm_id = super::text(vm_id);
         let vm_id = if vm_id.is_empty() { config.vm_id.as_str() } else { &vm_id };
         guest.world().queues.resolve(vm_id, name)
     })??;

@@ -88,7 +88,7 @@ pub(super) fn send_local_response(
         if let Context::Http { stream, .. } = guest.context() {
             let headers: HeaderMap = pairs::decode(headers).into_iter().collect();
             // Log formats split at spaces (`StringUtil::replaceAllEmptySpace`).
-            let details = String::from_utf8_lossy(details).replace(char::is_whitespace, "_");
+            let details = super::text(details).replace(char::is_whitespace, "_");
             // -1 and everything else that is no status of gRPC means none.
             let grpc_status = (grpc_status <= 16).then_some(grpc_status);
             let reply = Reply { status, details, body: body.to_vec(), headers, grpc_status };

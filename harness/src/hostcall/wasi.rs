@@ -40,10 +40,11 @@ pub(super) fn fd_write(call: &mut Call<'_>, fd: u32, iovs: u32, count: u32, writ
         let piece = call.copy(at, 8)?;
         let (pointer, length) = piece.split_at(4);
         let (pointer, length) = (number(pointer), number(length));
-        let bytes = call.copy(pointer, length)?;
+        // Each piece may be all of the memory: only what is kept is copied.
+        call.check(pointer, length)?;
+        let room = u32::try_from(MAX_LINE.saturating_sub(line.len())).unwrap_or(u32::MAX);
+        line.extend(call.copy(pointer, length.min(room))?);
         written = written.saturating_add(length);
-        let room = MAX_LINE.saturating_sub(line.len());
-        line.extend(bytes.iter().take(room));
     }
     if written > 0 {
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
@@ -149,6 +150,7 @@ pub(super) fn link_proc_exit(linker: &mut Linker<Guest>) -> wasmtime::Result<()>
             |mut caller: Caller<'_, Guest>, code: u32| -> wasmtime::Result<()> {
                 caller.data_mut().cost.hostcalls += 1;
                 super::permitted(caller.data().restriction, "proc_exit")?;
+                caller.data_mut().spend(super::HOSTCALL)?;
                 say(caller.data_mut(), Level::Trace, format!("wasi_unstable proc_exit: {code}").as_bytes());
                 Ok(())
             },
@@ -160,7 +162,10 @@ pub(super) fn link_proc_exit(linker: &mut Linker<Guest>) -> wasmtime::Result<()>
 /// What is not there: the name, what it is given, and what it answers.
 macro_rules! absent {
     ($($name:ident($($type:ty),*) => $errno:expr;)*) => {
-        $(pub(super) fn $name(_: &mut Call<'_> $(, _: $type)*) -> Outcome { Ok($errno) })*
+        $(
+            #[allow(clippy::too_many_arguments, reason = "WASI has them")]
+            pub(super) fn $name(_: &mut Call<'_> $(, _: $type)*) -> Outcome { Ok($errno) }
+        )*
     };
 }
 

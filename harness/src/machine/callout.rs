@@ -27,7 +27,6 @@ impl Machine {
     fn deliver_http(&mut self, call: usize, response: Response) {
         let Some((vm, root, token)) = self.close_call(call) else { return };
         let counts = [
-            root,
             token,
             size(response.headers.len()),
             size(response.body.len()),
@@ -51,7 +50,7 @@ impl Machine {
             context.status = (Status::BrokenConnection.number(), "reset".to_owned());
         }
         guest.effects.push_back(Effect::ForgetAnswer { root });
-        self.enter(vm, root, Callback::HttpCallResponse, &[root, token, 0, 0, 0]);
+        self.enter(vm, root, Callback::HttpCallResponse, &[token, 0, 0, 0]);
         self.after(vm);
         self.pump();
     }
@@ -167,7 +166,7 @@ impl Machine {
         }
         let count = size(metadata.len());
         self.set_root(vm, root, |root| root.grpc_initial = Some(metadata));
-        self.enter(vm, root, Callback::GrpcReceiveInitialMetadata, &[root, token, count]);
+        self.enter(vm, root, Callback::GrpcReceiveInitialMetadata, &[token, count]);
         self.after(vm);
         self.set_root(vm, root, |root| root.grpc_initial = None);
         self.pump();
@@ -182,7 +181,7 @@ impl Machine {
         }
         self.set_root(vm, root, |root| root.grpc_message = Some(message));
         self.guest(vm).effects.push_back(Effect::ForgetAnswer { root });
-        self.enter(vm, root, Callback::GrpcReceive, &[root, token, length]);
+        self.enter(vm, root, Callback::GrpcReceive, &[token, length]);
         self.after(vm);
         self.pump();
     }
@@ -195,7 +194,7 @@ impl Machine {
         }
         let count = size(metadata.len());
         self.set_root(vm, root, |root| root.grpc_trailing = Some(metadata));
-        self.enter(vm, root, Callback::GrpcReceiveTrailingMetadata, &[root, token, count]);
+        self.enter(vm, root, Callback::GrpcReceiveTrailingMetadata, &[token, count]);
         self.after(vm);
         self.set_root(vm, root, |root| root.grpc_trailing = None);
         self.pump();
@@ -216,7 +215,7 @@ impl Machine {
         }
         self.set_root(vm, root, |root| root.status = (status, message.to_owned()));
         self.guest(vm).effects.push_back(Effect::ForgetAnswer { root });
-        self.enter(vm, root, Callback::GrpcClose, &[root, token, status]);
+        self.enter(vm, root, Callback::GrpcClose, &[token, status]);
         self.after(vm);
         self.pump();
     }
@@ -227,7 +226,7 @@ impl Machine {
         let message = "no healthy upstream{no_healthy_upstream}".to_owned();
         self.set_root(vm, root, |root| root.status = (UNAVAILABLE, message));
         self.guest(vm).effects.push_back(Effect::ForgetAnswer { root });
-        self.enter(vm, root, Callback::GrpcClose, &[root, token, UNAVAILABLE]);
+        self.enter(vm, root, Callback::GrpcClose, &[token, UNAVAILABLE]);
         self.after(vm);
     }
 

@@ -64,10 +64,13 @@ impl Machine {
             });
         }
         http.started_at = self.world().clock.monotonic();
-        self.world().http[stream] = Some(Box::new(http));
+        if let Some(place) = self.world().http.get_mut(stream) {
+            *place = Some(Box::new(http));
+        }
         stream
     }
 
+    #[expect(clippy::indexing_slicing, reason = "filters are never taken out of a chain")]
     fn filter(&mut self, stream: usize, filter: usize) -> &mut Filter {
         &mut self.http(stream).filters[filter]
     }
@@ -81,7 +84,7 @@ impl Machine {
         }
         if let Some(vm) = vm {
             self.world().transcript.stream = Some(stream);
-            if self.enter(vm, context, Callback::ContextCreate, &[context, root]) != Called::Absent {
+            if self.enter(vm, context, Callback::ContextCreate, &[root]) != Called::Absent {
                 self.after(vm);
             }
         }
@@ -95,11 +98,8 @@ impl Machine {
             self.fail_stream(stream, filter);
             return Invoked::Failed;
         };
-        let mut all = [0; 5];
-        all[0] = context;
-        all[1..=arguments.len()].copy_from_slice(arguments);
         self.world().transcript.stream = Some(stream);
-        let called = self.enter(vm, context, callback, &all[..=arguments.len()]);
+        let called = self.enter(vm, context, callback, arguments);
         match called {
             Called::Absent => Invoked::Absent,
             Called::Failed => {
@@ -146,7 +146,8 @@ impl Machine {
         let callback = headers_of(direction);
         let old = it.vm.is_some_and(|vm| self.guest(vm).abi == crate::abi::AbiVersion::V0_1_0);
         let both = [size(count), u32::from(end)];
-        let arguments = if old { &both[..1] } else { &both[..] };
+        let [count, _] = both;
+        let arguments: &[u32] = if old { &[count] } else { &both };
         let verdict = match self.invoke(stream, filter, callback, arguments) {
             Invoked::Absent => Verdict::Continue,
             Invoked::Failed | Invoked::Returned { stopped: true, .. } => Verdict::StopAllAndWatermark,
@@ -271,7 +272,9 @@ impl Machine {
                     http.abandoned.push(received);
                 }
                 http.forwarded_in = operation;
-                headers.set(":scheme", headers.get(":scheme").unwrap_or(b"http").to_vec());
+                if headers.get(":scheme").is_none() {
+                    headers.add(":scheme", "http");
+                }
             }
             Direction::Response => {
                 let status = headers.get(":status").and_then(|status| std::str::from_utf8(status).ok());
@@ -448,7 +451,7 @@ impl Machine {
         let (vm, context) = (it.vm, it.context);
         if let Some(vm) = vm {
             self.world().transcript.stream = Some(stream);
-            if self.enter(vm, context, Callback::Log, &[context]) != Called::Absent {
+            if self.enter(vm, context, Callback::Log, &[]) != Called::Absent {
                 self.after(vm);
             }
         }
@@ -465,13 +468,13 @@ impl Machine {
         let (vm, context) = (it.vm, it.context);
         let Some(vm) = vm else { return };
         self.world().transcript.stream = Some(stream);
-        if self.enter(vm, context, Callback::Done, &[context]) != Called::Absent {
+        if self.enter(vm, context, Callback::Done, &[]) != Called::Absent {
             self.after(vm);
         }
         if !self.is_envoy() {
             self.log_stream(stream, filter);
         }
-        if self.enter(vm, context, Callback::Delete, &[context]) != Called::Absent {
+        if self.enter(vm, context, Callback::Delete, &[]) != Called::Absent {
             self.after(vm);
         }
         self.guest(vm).forget(context);

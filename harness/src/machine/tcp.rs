@@ -57,7 +57,9 @@ impl Machine {
             });
         }
         tcp.started_at = self.world().clock.monotonic();
-        self.world().tcp[connection] = Some(Box::new(tcp));
+        if let Some(place) = self.world().tcp.get_mut(connection) {
+            *place = Some(Box::new(tcp));
+        }
         self.read_from(connection, 0);
         self.pump();
         connection
@@ -89,7 +91,7 @@ impl Machine {
             if self.tcp(connection).closed.is_some() {
                 return;
             }
-            if !std::mem::replace(&mut self.tcp(connection).filters[filter].initialized, true)
+            if !std::mem::replace(&mut self.tcp_filter(connection, filter).initialized, true)
                 && !self.new_connection(connection, filter)
             {
                 return;
@@ -160,6 +162,7 @@ impl Machine {
         self.pump();
     }
 
+    #[expect(clippy::indexing_slicing, reason = "filters are never taken out of a chain")]
     fn tcp_filter(&mut self, connection: usize, filter: usize) -> &mut NetworkFilter {
         &mut self.tcp(connection).filters[filter]
     }
@@ -170,7 +173,7 @@ impl Machine {
         it.created = true;
         let (vm, context, root) = (it.vm, it.context, it.root);
         if let Some(vm) = vm
-            && self.enter(vm, context, Callback::ContextCreate, &[context, root]) != Called::Absent
+            && self.enter(vm, context, Callback::ContextCreate, &[root]) != Called::Absent
         {
             self.after(vm);
         }
@@ -222,10 +225,7 @@ impl Machine {
             self.fail_connection(connection, filter);
             return false;
         };
-        let mut all = [0; 5];
-        all[0] = context;
-        all[1..=arguments.len()].copy_from_slice(arguments);
-        match self.enter(vm, context, callback, &all[..=arguments.len()]) {
+        match self.enter(vm, context, callback, arguments) {
             Called::Absent => true,
             Called::Failed => {
                 self.fail_connection(connection, filter);
@@ -268,7 +268,7 @@ impl Machine {
             it.downstream_closed = true;
             let (vm, context) = (it.vm, it.context);
             if let Some(vm) = vm {
-                let arguments = [context, by.number()];
+                let arguments = [by.number()];
                 if self.enter(vm, context, Callback::DownstreamConnectionClose, &arguments) != Called::Absent
                 {
                     self.after(vm);
@@ -286,7 +286,7 @@ impl Machine {
         }
         let (vm, context, both) = (it.vm, it.context, it.downstream_closed);
         if let Some(vm) = vm {
-            let arguments = [context, PeerType::Unknown.number()];
+            let arguments = [PeerType::Unknown.number()];
             if self.enter(vm, context, Callback::UpstreamConnectionClose, &arguments) != Called::Absent {
                 self.after(vm);
             }
@@ -305,7 +305,7 @@ impl Machine {
         let (vm, context) = (it.vm, it.context);
         let Some(vm) = vm else { return };
         for callback in [Callback::Done, Callback::Log, Callback::Delete] {
-            if self.enter(vm, context, callback, &[context]) != Called::Absent {
+            if self.enter(vm, context, callback, &[]) != Called::Absent {
                 self.after(vm);
             }
         }

@@ -30,7 +30,7 @@ impl Machine {
             return;
         }
         self.world().transcript.stream = None;
-        self.enter(vm, root, Callback::Tick, &[root]);
+        self.enter(vm, root, Callback::Tick, &[]);
         self.after(vm);
         // Unless the guest has set it anew meanwhile.
         let Some(tick) = self.guest(vm).roots.get(&root).map(|root| root.tick) else { return };

@@ -1,0 +1,8 @@
+//! The harness against small guests written as text: what good ones may rely on, and what hostile ones get.
+
+#[cfg(test)]
+mod harness {
+    mod adversary;
+    mod guest;
+    mod module;
+}
