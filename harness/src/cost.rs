@@ -52,6 +52,21 @@ impl Costs {
         }
     }
 
+    /// What these are more than `before` was. Callbacks of a stream's callouts are called for the plugin and not for
+    /// the stream, so what a stream cost with its callout is `host.costs().since(&before)`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut since = self.clone();
+        for (cost, before) in since.by_callback.iter_mut().zip(&before.by_callback) {
+            cost.callbacks = cost.callbacks.saturating_sub(before.callbacks);
+            cost.fuel = cost.fuel.saturating_sub(before.fuel);
+            cost.hostcalls = cost.hostcalls.saturating_sub(before.hostcalls);
+            cost.allocations = cost.allocations.saturating_sub(before.allocations);
+            cost.allocated_bytes = cost.allocated_bytes.saturating_sub(before.allocated_bytes);
+        }
+        since
+    }
+
     /// What one callback cost, all its calls together.
     #[must_use]
     pub fn of(&self, callback: Callback) -> Cost {

@@ -278,7 +278,7 @@ impl HostBuilder {
     ///
     /// Why one does not start: what Envoy would refuse the configuration for.
     pub fn try_start(mut self) -> Result<Host, StartError> {
-        self.world.plugins = self.plugins.into_iter().map(|plugin| plugin.config).collect();
+        self.world.plugins = self.plugins.into_iter().map(|plugin| Arc::new(plugin.config)).collect();
         let machine = Machine::start(self.world, self.settings)?;
         Ok(Host { machine: Arc::new(Mutex::new(machine)) })
     }

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod abi;
+mod budget;
 mod buffer;
 mod callout;
 mod cel;
@@ -12,6 +13,7 @@ mod coverage;
 mod engine;
 mod exchange;
 mod fault;
+mod filter;
 mod finding;
 mod foreign;
 #[doc(hidden)]
@@ -31,6 +33,7 @@ mod property;
 mod queue;
 mod random;
 mod raw;
+mod refusal;
 mod shared_data;
 mod start;
 mod stats;
@@ -41,11 +44,13 @@ mod vm;
 mod world;
 
 pub use abi::{AbiVersion, BufferType, Callback, Level, MapType, MetricType, PeerType, Status, StreamType};
+pub use budget::Budget;
 pub use callout::answer::{Callout, GrpcCallout};
 pub use chunks::Chunks;
 pub use cost::{Cost, Costs};
 pub use coverage::Coverage;
 pub use exchange::{Connection, RequestBuilder, Stream};
+pub use filter::{filter, filter_for};
 pub use finding::Finding;
 pub use header::HeaderMap;
 pub use host::{Host, HostBuilder};
@@ -56,5 +61,8 @@ pub use plugin::{FailurePolicy, Plugin};
 pub use profile::Profile;
 pub use property::{Message, TrafficDirection, Value};
 pub use raw::Raw;
+pub use refusal::{Configuration, Refusal};
+/// Makes JSON, for [`Plugin::configure`] and [`Plugin::json`].
+pub use serde_json::json;
 pub use start::{StartError, StartFailure};
 pub use stats::Metric;

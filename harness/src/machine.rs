@@ -199,9 +199,9 @@ impl Machine {
         Ok(Instance { vm, root })
     }
 
-    fn plugin(&mut self, plugin: usize) -> PluginConfig {
+    fn plugin(&mut self, plugin: usize) -> Arc<PluginConfig> {
         #[expect(clippy::indexing_slicing, reason = "an index that this module gave out")]
-        self.world().plugins[plugin].clone()
+        Arc::clone(&self.world().plugins[plugin])
     }
 
     fn find_vm(&self, config: &PluginConfig, role: Role) -> Option<usize> {
@@ -262,7 +262,7 @@ impl Machine {
         match self.enter(vm, root, Callback::VmStart, &[size(vm_configuration)]) {
             Called::Failed => return Err(trapped(self, "proxy_on_vm_start")),
             Called::Returned(0) => {
-                return Err(StartFailure::VmRefused { plugin: name.name });
+                return Err(StartFailure::VmRefused { plugin: name.name.clone() });
             }
             _ => {}
         }
@@ -273,7 +273,7 @@ impl Machine {
         match called {
             Called::Failed => return Err(trapped(self, "proxy_on_configure")),
             Called::Returned(0) => {
-                return Err(StartFailure::ConfigurationRefused { plugin: name.name });
+                return Err(StartFailure::ConfigurationRefused { plugin: name.name.clone() });
             }
             _ => {}
         }
@@ -600,8 +600,8 @@ impl Machine {
         };
         // The old one stays known: streams in flight and its root contexts still ask for it.
         let new = self.world().plugins.len();
-        let config = PluginConfig { configuration, ..self.plugin(old) };
-        self.world().plugins.push(config);
+        let config = PluginConfig { configuration, ..PluginConfig::clone(&self.plugin(old)) };
+        self.world().plugins.push(Arc::new(config));
         let mut ended = Vec::new();
         for (thread, instance) in self.instantiate(new)? {
             let plugins = match thread {
@@ -686,7 +686,7 @@ fn vm_key(config: &PluginConfig) -> String {
     digest.update([0]);
     digest.update(&config.vm_configuration);
     digest.update([0]);
-    digest.update(config.module.bytes());
+    digest.update(config.module.digest());
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

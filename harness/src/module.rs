@@ -24,6 +24,7 @@ pub struct Module(Arc<Inner>);
 struct Inner {
     name: String,
     bytes: Vec<u8>,
+    digest: [u8; 32],
     description: Description,
     metered: OnceLock<Result<Linked, Arc<str>>>,
     unmetered: OnceLock<Result<Linked, Arc<str>>>,
@@ -77,13 +78,10 @@ impl Module {
     ///
     /// [`Unloadable::Invalid`] if it is not WebAssembly.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Unloadable> {
-        static KNOWN: LazyLock<Mutex<HashMap<[u8; 32], Module>>> = LazyLock::new(Mutex::default);
-        let mut digest = Sha256::new();
-        digest.update(name);
-        digest.update([0]);
-        digest.update(bytes);
-        let digest: [u8; 32] = digest.finalize().into();
-        if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
+        static KNOWN: LazyLock<Mutex<HashMap<(String, [u8; 32]), Module>>> = LazyLock::new(Mutex::default);
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let key = (name.to_owned(), digest);
+        if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(known.clone());
         }
         let invalid = |message: String| Unloadable::Invalid { name: name.to_owned(), message };
@@ -92,11 +90,12 @@ impl Module {
         let module = Self(Arc::new(Inner {
             name: name.to_owned(),
             bytes,
+            digest,
             description,
             metered: OnceLock::new(),
             unmetered: OnceLock::new(),
         }));
-        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, module.clone());
+        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, module.clone());
         Ok(module)
     }
 
@@ -114,6 +113,11 @@ impl Module {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0.bytes
+    }
+
+    /// SHA-256 of what it was read from.
+    pub(crate) fn digest(&self) -> &[u8] {
+        &self.0.digest
     }
 
     /// Compiles it, or finds it compiled.

@@ -1,6 +1,7 @@
 //! Everything around the VMs of one host: what they share, what they said, what they wait for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::abi::Level;
 use crate::callout::{Callouts, Cluster};
@@ -39,7 +40,9 @@ pub(crate) struct World {
     pub(crate) transcript: Transcript,
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) callouts: Callouts,
-    pub(crate) plugins: Vec<PluginConfig>,
+    pub(crate) plugins: Vec<Arc<PluginConfig>>,
+    /// By their number, gone with their handle. No number is given out again: a callout may be answered after the
+    /// stream that made it is gone, and a transcript still has its events.
     pub(crate) http: Vec<Option<Box<HttpStream>>>,
     pub(crate) tcp: Vec<Option<Box<Connection>>>,
     pub(crate) timers: Timers,

@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -73,6 +74,9 @@ pub enum Unweighed {
 #[serde(deny_unknown_fields)]
 struct Budget {
     module_bytes: Spanned<usize>,
+    /// What cases may cost: for the filter's tests.
+    #[serde(default, rename = "cost")]
+    _cost: Option<IgnoredAny>,
 }
 
 impl Weight {
@@ -140,6 +144,7 @@ mod tests {
     fn a_budget_is_found_on_its_line() {
         assert_eq!(read("# why\n\nmodule_bytes = 130_000\n").unwrap(), (130_000, 3));
         assert_eq!(read("module_bytes = 1").unwrap(), (1, 1));
+        assert_eq!(read("module_bytes = 1\n[cost.listed]\nfuel = 2").unwrap(), (1, 1));
     }
 
     #[test]

@@ -95,7 +95,13 @@ fn shown<'a>(lines: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> Stri
 
 /// Notes that a map was used where it is not, which SDKs answer with a panic.
 fn missing(call: &mut Call<'_>, hostcall: &'static str, map: MapType) {
+    use MapType::{HttpCallResponseHeaders, HttpCallResponseTrailers};
     let guest = call.guest();
+    let of_callout = matches!(map, HttpCallResponseHeaders | HttpCallResponseTrailers);
+    if of_callout && guest.running == Some(crate::abi::Callback::HttpCallResponse) {
+        // A callout that failed has none; to look is how to find out.
+        return;
+    }
     let Some(callback) = guest.running.map(crate::abi::Callback::name) else { return };
     let map = format!("{map:?}");
     guest.world().findings.add(Finding::MapNotThere { hostcall, map, callback });

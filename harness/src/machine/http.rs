@@ -27,11 +27,8 @@ impl Machine {
     /// Makes a stream and its filters; nothing is called yet.
     pub(crate) fn open_stream(&mut self, mut http: HttpStream) -> usize {
         let worker = self.next_worker();
-        let place = self.world().http.iter().position(Option::is_none);
-        let stream = place.unwrap_or_else(|| {
-            self.world().http.push(None);
-            self.world().http.len() - 1
-        });
+        let stream = self.world().http.len();
+        self.world().http.push(None);
         for place in 0..self.chain.len() {
             let Some(plugin) = self.chain.get(place).copied() else { continue };
             let instance = self.serving(worker, place);

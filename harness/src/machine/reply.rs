@@ -13,6 +13,10 @@ impl Machine {
     /// Answers the stream, whoever asks for it.
     pub(crate) fn local_reply(&mut self, stream: usize, reply: Reply) {
         let http = self.http(stream);
+        if http.replaced {
+            // The client has had a whole response.
+            return;
+        }
         if http.is_over() {
             if runs(http.calling, Direction::Request) {
                 http.prepared.get_or_insert(reply);

@@ -256,7 +256,7 @@ fn proc_exit_in_a_callback_is_a_line_in_the_log_and_the_guest_goes_on() {
     )));
     let host = host.start();
     let _ = host.get("/").send().forwarded();
-    assert_eq!(host.logs(proxy_wasm_harness::Level::Error), ["wasi_unstable proc_exit: 7"]);
+    assert_eq!(host.logs(proxy_wasm_harness::Level::Trace), ["wasi_unstable proc_exit: 7"]);
 }
 
 #[test]
@@ -317,7 +317,8 @@ fn headers_of_a_megabyte_in_each_call_do_not_fill_the_transcript() {
            (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))
          (i32.const 0))",
     );
-    let _ = host.get("/").send().forwarded();
+    // Zeros in a value: no codec writes them.
+    let _ = host.get("/").send().answered();
     assert!(host.transcript().len() < 100 << 20, "{}", host.transcript().len());
 }
 
@@ -431,8 +432,8 @@ fn maps_that_say_more_than_they_hold_are_empty() {
         ));
         let reply = host.get("/").send().answered();
         assert_eq!(said(&host), ["0", "0"], "{map}");
-        // A request without a path goes nowhere.
-        assert_eq!(reply.status(), 503);
+        // A request without a path finds no route.
+        assert_eq!(reply.status(), 404);
     }
 }
 
@@ -452,14 +453,13 @@ fn a_map_of_a_million_pairs_is_empty() {
 }
 
 #[test]
-fn values_with_zeros_and_line_ends_in_them_stay_as_they_are() {
+fn values_with_zeros_and_line_ends_in_them_are_read_as_they_are_and_not_forwarded() {
     let host = host("(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32)
          (drop (call $proxy_set_header_map_pairs (i32.const 0) @[\":path=/\", \":method=GET\", \"x=a\\00b\", \"y=\\0d\\0a\"]))
          (drop (call $proxy_get_header_map_value (i32.const 0) @\"x\" (i32.const 0) (i32.const 4)))
          (call $show) (i32.const 0))");
-    let request = host.get("/").send().forwarded();
-    assert_eq!(request.headers.get("x"), Some(&b"a\0b"[..]));
-    assert_eq!(request.headers.get("y"), Some(&b"\r\n"[..]));
+    let reply = host.get("/").send().answered();
+    assert_eq!((reply.status(), reply.text().as_str()), (503, "invalid header value for: x"));
     assert_eq!(said(&host), ["a\0b"]);
 }
 

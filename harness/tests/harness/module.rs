@@ -1,6 +1,6 @@
 //! Modules that are none, or are not what the ABI asks for: each is refused by a name.
 
-use proxy_wasm_harness::{Host, Module, Plugin, StartError, Unloadable};
+use proxy_wasm_harness::{Host, Module, Plugin, StartFailure, Unloadable};
 
 use super::guest::{host_of, raw, refused, said, text};
 
@@ -89,7 +89,7 @@ fn random_bytes_and_random_changes_end_in_an_error_or_in_a_guest() {
 #[test]
 fn a_module_without_an_abi_version_is_refused() {
     let error = refused("(module (memory (export \"memory\") 1))");
-    assert!(matches!(error, StartError::NoAbiVersion { .. }), "{error}");
+    assert!(matches!(error.failure(), StartFailure::NoAbiVersion { .. }), "{error}");
     assert!(error.to_string().contains("proxy_abi_version_0_1_0"), "{error}");
 }
 
@@ -124,7 +124,7 @@ fn a_module_without_a_memory_under_that_name_is_refused() {
             "(module (func (export \"proxy_abi_version_0_2_1\"))
               (func (export \"malloc\") (param i32) (result i32) (i32.const 1024)) {memory})"
         ));
-        assert!(matches!(error, StartError::NoMemory { .. }), "{memory}: {error}");
+        assert!(matches!(error.failure(), StartFailure::NoMemory { .. }), "{memory}: {error}");
     }
 }
 
@@ -132,7 +132,7 @@ fn a_module_without_a_memory_under_that_name_is_refused() {
 fn a_module_that_cannot_allocate_is_refused() {
     let error =
         refused("(module (func (export \"proxy_abi_version_0_2_1\")) (memory (export \"memory\") 1))");
-    assert!(matches!(error, StartError::NoMalloc { .. }), "{error}");
+    assert!(matches!(error.failure(), StartFailure::NoMalloc { .. }), "{error}");
 }
 
 #[test]
@@ -149,14 +149,16 @@ fn an_export_of_the_wrong_type_is_refused_by_its_name() {
         ("_initialize", "(param i32)"),
     ] {
         let function = format!("(func (export \"{export}\") {signature} unreachable)");
-        match refused(&with(&function)) {
-            StartError::BadSignature { export: named, .. } => assert_eq!(named, export),
+        match refused(&with(&function)).failure() {
+            StartFailure::BadSignature { export: named, .. } => assert_eq!(named, export),
             other => panic!("{export} {signature}: {other}"),
         }
     }
     let malloc = "(module (func (export \"proxy_abi_version_0_2_1\")) (memory (export \"memory\") 1)
         (func (export \"malloc\") (param i64) (result i32) (i32.const 0)))";
-    assert!(matches!(refused(malloc), StartError::BadSignature { export, .. } if export == "malloc"));
+    assert!(
+        matches!(refused(malloc).failure(), StartFailure::BadSignature { export, .. } if export == "malloc")
+    );
 }
 
 #[test]
@@ -193,7 +195,10 @@ fn an_import_that_is_unknown_traps_only_when_it_is_called_and_says_its_name() {
         host.traps()
     );
     let strict = Host::envoy().strict_link().plugin(Plugin::new(&module)).try_start().unwrap_err();
-    assert!(matches!(&strict, StartError::UnknownImports { imports, .. } if imports.len() == 2), "{strict}");
+    assert!(
+        matches!(strict.failure(), StartFailure::UnknownImports { imports, .. } if imports.len() == 2),
+        "{strict}"
+    );
 }
 
 #[test]
@@ -212,7 +217,7 @@ fn an_import_with_the_wrong_type_is_not_linked() {
         "(import \"env\" \"proxy_log\" (memory 1))",
     ] {
         let error = refused(&format!("(module {import} (func (export \"proxy_abi_version_0_2_1\")))"));
-        assert!(matches!(error, StartError::NotLinked { .. }), "{import}: {error}");
+        assert!(matches!(error.failure(), StartFailure::NotLinked { .. }), "{import}: {error}");
         assert!(
             error.to_string().contains("proxy_log") || error.to_string().contains("proc_exit"),
             "{error}"
@@ -223,7 +228,7 @@ fn an_import_with_the_wrong_type_is_not_linked() {
 #[test]
 fn an_unknown_import_of_two_types_is_not_linked() {
     let error = refused(&with("(import \"env\" \"x\" (func)) (import \"env\" \"x\" (func (param i32)))"));
-    assert!(matches!(error, StartError::NotLinked { .. }), "{error}");
+    assert!(matches!(error.failure(), StartFailure::NotLinked { .. }), "{error}");
 }
 
 #[test]
@@ -233,9 +238,9 @@ fn an_import_that_is_no_function_is_not_linked() {
             format!("(module (import \"env\" \"x\" {import}) (func (export \"proxy_abi_version_0_2_1\")))");
         let Ok(module) = Module::from_bytes("imports", text.as_bytes()) else { continue };
         let error = Host::envoy().plugin(Plugin::new(&module)).try_start().unwrap_err();
-        assert!(matches!(error, StartError::NotLinked { .. }), "{import}: {error}");
+        assert!(matches!(error.failure(), StartFailure::NotLinked { .. }), "{import}: {error}");
         let error = Host::envoy().strict_link().plugin(Plugin::new(&module)).try_start().unwrap_err();
-        assert!(matches!(error, StartError::UnknownImports { .. }), "{import}: {error}");
+        assert!(matches!(error.failure(), StartFailure::UnknownImports { .. }), "{import}: {error}");
     }
 }
 
@@ -246,7 +251,7 @@ fn an_imported_memory_that_is_exported_again_is_not_linked() {
         (func (export \"proxy_abi_version_0_2_1\"))
         (func (export \"malloc\") (param i32) (result i32) (i32.const 1024)))",
     );
-    assert!(matches!(error, StartError::NotLinked { .. }), "{error}");
+    assert!(matches!(error.failure(), StartFailure::NotLinked { .. }), "{error}");
 }
 
 #[test]
@@ -255,7 +260,7 @@ fn a_memory_that_begins_beyond_the_limit_is_refused() {
         "(module (memory (export \"memory\") 16385) (func (export \"proxy_abi_version_0_2_1\"))
         (func (export \"malloc\") (param i32) (result i32) (i32.const 1024)))",
     );
-    assert!(matches!(&error, StartError::Trapped { at: "instantiation", .. }), "{error}");
+    assert!(matches!(error.failure(), StartFailure::Trapped { at: "instantiation", .. }), "{error}");
     assert!(error.to_string().contains("memory"), "{error}");
 }
 
@@ -284,8 +289,10 @@ fn memories_of_other_kinds_are_refused_or_run_within_their_limits() {
             }
             Err(error) => assert!(
                 matches!(
-                    error,
-                    StartError::NotLinked { .. } | StartError::Trapped { .. } | StartError::NoMemory { .. }
+                    error.failure(),
+                    StartFailure::NotLinked { .. }
+                        | StartFailure::Trapped { .. }
+                        | StartFailure::NoMemory { .. }
                 ),
                 "{memory}: {error}"
             ),
@@ -296,7 +303,7 @@ fn memories_of_other_kinds_are_refused_or_run_within_their_limits() {
 #[test]
 fn a_table_that_begins_beyond_the_limit_is_refused() {
     let error = refused(&with("(table 1000001 funcref)"));
-    assert!(matches!(&error, StartError::Trapped { at: "instantiation", .. }), "{error}");
+    assert!(matches!(error.failure(), StartFailure::Trapped { at: "instantiation", .. }), "{error}");
 }
 
 #[test]
@@ -305,14 +312,20 @@ fn many_memories_and_tables_share_their_limits() {
     let Ok(module) = Module::from_bytes("tables", tables.as_bytes()) else { return };
     let error = Host::envoy().plugin(Plugin::new(&module)).try_start().unwrap_err();
     assert!(
-        matches!(&error, StartError::Trapped { at: "instantiation", .. } | StartError::NotLinked { .. }),
+        matches!(
+            error.failure(),
+            StartFailure::Trapped { at: "instantiation", .. } | StartFailure::NotLinked { .. }
+        ),
         "{error}"
     );
     let memories = with(&"(memory 16384)".repeat(90));
     let Ok(module) = Module::from_bytes("memories", memories.as_bytes()) else { return };
     let error = Host::envoy().plugin(Plugin::new(&module)).try_start().unwrap_err();
     assert!(
-        matches!(&error, StartError::Trapped { at: "instantiation", .. } | StartError::NotLinked { .. }),
+        matches!(
+            error.failure(),
+            StartFailure::Trapped { at: "instantiation", .. } | StartFailure::NotLinked { .. }
+        ),
         "{error}"
     );
 }
@@ -345,9 +358,9 @@ fn a_trap_before_the_module_is_ready_says_where() {
             "proxy_on_configure",
         ),
     ] {
-        match refused(&with(&format!("{trap} {functions}"))) {
-            StartError::Trapped { at, message, .. } => {
-                assert_eq!(at, place);
+        match refused(&with(&format!("{trap} {functions}"))).failure() {
+            StartFailure::Trapped { at, message, .. } => {
+                assert_eq!(*at, place);
                 assert!(message.contains("unreachable"), "{message}");
             }
             other => panic!("{functions}: {other}"),
@@ -374,7 +387,7 @@ fn a_loop_or_a_recursion_before_the_module_is_ready_ends() {
     ] {
         let module = raw(&with(functions));
         let error = Host::envoy().fuel_limit(1_000_000).plugin(Plugin::new(&module)).try_start().unwrap_err();
-        assert!(matches!(&error, StartError::Trapped { .. }), "{functions}: {error}");
+        assert!(matches!(error.failure(), StartFailure::Trapped { .. }), "{functions}: {error}");
         assert!(error.to_string().contains(said), "{functions}: {error}");
     }
 }
@@ -398,7 +411,10 @@ fn hostcalls_are_restricted_while_the_module_starts() {
         [("(start $f)", "instantiation"), ("(export \"_initialize\" (func $f))", "_initialize")]
     {
         let error = refused(&text(&format!("(func $f (drop (call $proxy_done))) {start}")));
-        assert!(matches!(&error, StartError::Trapped { at: place, .. } if *place == at), "{error}");
+        assert!(
+            matches!(error.failure(), StartFailure::Trapped { at: place, .. } if *place == at),
+            "{error}"
+        );
         assert!(error.to_string().contains("restricted_callback: proxy_done"), "{error}");
     }
 }
@@ -428,5 +444,5 @@ fn refusals_carry_what_the_guest_logged() {
 
 #[test]
 fn a_host_without_plugins_does_not_start() {
-    assert!(matches!(Host::envoy().try_start(), Err(StartError::NoPlugin)));
+    assert!(matches!(Host::envoy().try_start().unwrap_err().failure(), StartFailure::NoPlugin));
 }
