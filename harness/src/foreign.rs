@@ -25,6 +25,9 @@ impl fmt::Debug for Functions {
     }
 }
 
+/// A guest may make expressions without end; a root context keeps this many.
+const MAX_EXPRESSIONS: usize = 10_000;
+
 /// The expressions of one root context (`ExpressionContext`). Their tokens count from 0.
 #[derive(Debug, Default)]
 pub(crate) struct Expressions {
@@ -33,6 +36,11 @@ pub(crate) struct Expressions {
 }
 
 impl Expressions {
+    /// Whether there are more than a guest that means well would make.
+    pub(crate) fn is_full(&self) -> bool {
+        self.by_token.len() >= MAX_EXPRESSIONS
+    }
+
     /// A token that is not in use.
     pub(crate) fn token(&mut self) -> u32 {
         loop {

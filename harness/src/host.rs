@@ -75,6 +75,7 @@ impl HostBuilder {
             traps: Vec::new(),
             upstream: None,
             given: Given::default(),
+            routes: Vec::new(),
             names: BTreeMap::new(),
         };
         let settings = Settings {
@@ -152,6 +153,14 @@ impl HostBuilder {
     #[must_use]
     pub fn node(self, id: &str, cluster: &str, metadata: serde_json::Value) -> Self {
         self.property("xds.node", Message::node(id, cluster, metadata))
+    }
+
+    /// The name of the route that a path takes which begins so, and no route before takes. A filter that changes the
+    /// path has the route chosen anew, once the request goes on.
+    #[must_use]
+    pub fn route_by_path(mut self, prefix: impl Into<String>, name: impl Into<String>) -> Self {
+        self.world.routes.push((prefix.into(), name.into()));
+        self
     }
 
     /// A kind of object that `set_envoy_filter_state` can make, by the name of its factory in Envoy. It takes any

@@ -78,7 +78,8 @@ impl Module {
     ///
     /// [`Unloadable::Invalid`] if it is not WebAssembly.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Unloadable> {
-        static KNOWN: LazyLock<Mutex<HashMap<(String, [u8; 32]), Module>>> = LazyLock::new(Mutex::default);
+        type Known = HashMap<(String, [u8; 32]), Module>;
+        static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
         let digest: [u8; 32] = Sha256::digest(bytes).into();
         let key = (name.to_owned(), digest);
         if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {

@@ -48,6 +48,8 @@ pub(crate) struct HttpStream {
     pub(crate) given: Given,
     pub(crate) filter_state: FilterState,
     pub(crate) costs: Costs,
+    /// The route that it takes, if that is not the one for all.
+    pub(crate) route: Option<String>,
     /// The client speaks HTTP/2.
     pub(crate) http2: bool,
     /// The response's status, as the proxy itself keeps it (`StreamInfo::responseCode`).

@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) upstream: Option<Upstream>,
     /// Properties that a test gave to every stream.
     pub(crate) given: Given,
+    /// The names of routes by the beginnings of paths that take them.
+    pub(crate) routes: Vec<(String, String)>,
     /// What the resolver knows: addresses by name.
     pub(crate) names: BTreeMap<String, Vec<String>>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proxy_wasm_harness as pwh;
 use pwh::{HeaderMap, Host, HostBuilder, Level, LogLine, Module, Profile, Response, Role};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::observation::{End, Message, Observation};
 use crate::scenario::{
@@ -104,6 +104,13 @@ fn configured(module: &Module, plugin: &Plugin) -> pwh::Plugin {
 /// What is around the plugins, as the bootstrap of the other driver has it.
 fn world(mut builder: HostBuilder, scenario: &Scenario) -> HostBuilder {
     builder = builder.buffer_limit(scenario.buffer_limit.map_or(1 << 20, |limit| limit as usize));
+    builder = builder.node("node-id", "node-cluster", json!({ "role": "test" }));
+    for path in &scenario.routes {
+        builder = builder.route_by_path(path, path);
+    }
+    for (filter, metadata) in &scenario.route_metadata {
+        builder = builder.route_metadata(filter, metadata.clone());
+    }
     if let Some(backoff) = scenario.plugins.iter().find_map(|plugin| plugin.reload_backoff) {
         builder = builder.reload_backoff(Duration::from_millis(backoff));
     }
@@ -253,6 +260,7 @@ impl<'a> Run<'a> {
         let headers = headers(request, has_trailers);
         let ends_at_once = end && request.body.is_empty() && !has_trailers;
         let builder = self.host.request(&request.method, &request.path).headers(headers);
+        let builder = if request.protocol == Protocol::Http2 { builder.http2() } else { builder };
         let stream = if ends_at_once { builder.send() } else { builder.open() };
         self.order.push(request.name.clone());
         let open = Open {

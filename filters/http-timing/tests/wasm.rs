@@ -223,6 +223,33 @@ fn plugins_in_one_vm_keep_their_configurations_apart() {
 }
 
 #[test]
+fn plugins_that_share_a_vm_by_its_id_are_told_apart_on_every_worker() {
+    let logged = |name, max_path| {
+        named(name, json!({"version": 1, "log": {"enabled": true, "max_path": max_path}})).vm_id("shared")
+    };
+    let outbound = named("third", json!({"version": 1, "direction": "outbound"})).vm_id("shared");
+    let host = builder(INBOUND)
+        .workers(2)
+        .plugin(logged("first", 2))
+        .plugin(logged("second", 4))
+        .plugin(outbound)
+        .start();
+    for _ in 0..4 {
+        host.get("/orders").send().respond(Response::new(200));
+    }
+    let line = |path: &str| {
+        format!(
+            r#"{{"direction":"inbound","method":"GET","path":"{path}","authority":"example.com","code":200,"duration_ms":0}}"#
+        )
+    };
+    let expected: Vec<String> = (0..4).flat_map(|_| [line("/o"), line("/ord")]).collect();
+    assert_eq!(host.logs(Level::Info), expected);
+    assert_eq!((responses(&host, "inbound")[0], responses(&host, "outbound")[0]), (8, 4));
+    // One VM for all three on each worker: each stream is asked for by an expression.
+    assert_eq!(host.transcript().matches("expr_evaluate").count(), 4 * 3);
+}
+
+#[test]
 fn a_stream_is_recorded_by_the_configuration_it_began_with() {
     let host = at(INBOUND, json!({"version": 1}));
     let before = host.get("/").send();

@@ -9,7 +9,7 @@ use crate::property::Value;
 use crate::property::group::Found;
 
 /// How many nodes one evaluation may visit, those of macros each time.
-const STEPS: u32 = 1_000_000;
+const STEPS: u32 = 100_000;
 
 type Result<T> = std::result::Result<T, Failed>;
 

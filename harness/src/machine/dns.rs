@@ -17,7 +17,7 @@ impl Machine {
         let Some(known) = self.guest(vm).roots.get_mut(&root) else { return };
         known.resolved = Some(answer);
         self.world().transcript.stream = None;
-        self.enter(vm, root, Callback::ResolveDns, &[root, token, length]);
+        self.enter(vm, root, Callback::ResolveDns, &[token, length]);
         if let Some(known) = self.guest(vm).roots.get_mut(&root) {
             known.resolved = None;
         }

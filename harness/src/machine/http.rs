@@ -293,6 +293,9 @@ impl Machine {
         self.world()
             .transcript
             .proxy(|| format!("headers reach the {to}{}", if end { ", and the end" } else { "" }));
+        if direction == Direction::Request {
+            self.choose_route(stream);
+        }
         let now = self.world().clock.monotonic();
         let http = self.http(stream);
         match direction {
@@ -532,8 +535,19 @@ impl Machine {
         http.grpc = headers.get("content-type").is_some_and(is_grpc);
         http.request.headers = Some(headers);
         http.request.ended = end;
+        self.choose_route(stream);
         self.headers(stream, Direction::Request, Start::First, end);
         self.pump();
+    }
+
+    /// Takes the first route that is for the path.
+    fn choose_route(&mut self, stream: usize) {
+        let path = self.http(stream).request.headers.as_ref().and_then(|headers| headers.get(":path"));
+        let path = path.unwrap_or_default().to_vec();
+        let routes = &self.world().routes;
+        let route = routes.iter().find(|(prefix, _)| path.starts_with(prefix.as_bytes()));
+        let route = route.map(|(_, name)| name.clone());
+        self.http(stream).route = route;
     }
 
     /// Notes that a part of a message has come, and whether it is the last.
@@ -557,14 +571,14 @@ impl Machine {
         if self.http(stream).is_over() {
             return;
         }
-        if direction == Direction::Request {
-            self.http(stream).bytes_received += data.len();
-        }
         let path = self.http(stream).path(direction);
         if path.blocked {
             path.waiting.push(data);
             path.waiting_end |= end;
             return;
+        }
+        if direction == Direction::Request {
+            self.http(stream).bytes_received += data.len();
         }
         self.comes(stream, direction, end);
         self.data(stream, direction, Start::First, Data::New(Buffer::from(data)), end);

@@ -20,6 +20,9 @@ pub(super) fn create(guest: &mut Guest, text: &[u8]) -> Result<Vec<u8>, Status> 
         return Err(Status::BadArgument);
     }
     let expressions = of_root(guest)?;
+    if expressions.is_full() {
+        return Err(Status::InternalFailure);
+    }
     // It is taken even if the expression is not.
     let token = expressions.token();
     expressions.put(token, expression.map_err(|_| Status::BadArgument)?);

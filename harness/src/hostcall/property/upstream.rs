@@ -3,7 +3,7 @@
 use super::view::{Subject, View};
 use crate::property::{Message, Value};
 
-const ADDRESS: (&str, i64) = ("127.0.0.1:8000", 8000);
+const ADDRESS: (&str, i64) = ("127.0.0.1:20000", 20_000);
 const LOCAL_ADDRESS: &str = "127.0.0.1:50001";
 
 pub(super) fn attribute(view: &View<'_>, name: &str) -> Option<Value> {
@@ -25,7 +25,7 @@ pub(super) fn attribute(view: &View<'_>, name: &str) -> Option<Value> {
 pub(super) fn is_known(view: &View<'_>) -> bool {
     match view.subject {
         Subject::Http(http, _) => http.upstream_begun_at.is_some(),
-        Subject::Tcp(tcp) => tcp.filters.iter().all(|filter| filter.initialized),
+        Subject::Tcp(tcp) => tcp.let_through,
         Subject::Root => false,
     }
 }

@@ -6,6 +6,9 @@ use super::view::{Subject, View};
 use crate::property::given::TrafficDirection;
 use crate::property::{Message, Value};
 
+/// The route of what takes no other.
+const ROUTE: &str = "route";
+
 pub(super) fn attribute(view: &View<'_>, name: &str) -> Option<Value> {
     if !is_there(view, name) {
         return None;
@@ -13,7 +16,10 @@ pub(super) fn attribute(view: &View<'_>, name: &str) -> Option<Value> {
     Some(match name {
         "node" => Message::node("node-id", "node-cluster", Value::Null).into(),
         "cluster_name" => "upstream".into(),
-        "route_name" => "route".into(),
+        "route_name" => match view.subject {
+            Subject::Http(http, _) => http.route.as_deref().unwrap_or(ROUTE).into(),
+            _ => return None,
+        },
         "virtual_host_name" => "hosts".into(),
         "filter_chain_name" => "chain".into(),
         "listener_direction" => Value::Int(TrafficDirection::Inbound as i64),
