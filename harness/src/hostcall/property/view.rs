@@ -47,7 +47,7 @@ impl<'a> View<'a> {
         };
         let root = guest.roots.get(&guest.root_id_of(context));
         let plugin = root.and_then(|root| world.plugins.get(root.plugin));
-        Self { world, subject, plugin, vm_id: &guest.config.vm_id }
+        Self { world, subject, plugin: plugin.map(AsRef::as_ref), vm_id: &guest.config.vm_id }
     }
 
     /// What stands at the top of a path. `last` is whether it is the whole path.
