@@ -93,6 +93,8 @@ pub(crate) struct Root {
     pub(crate) tick: Tick,
     /// `on_done` returned false, `proxy_done` is awaited.
     pub(crate) pending_done: bool,
+    /// Another configuration has taken its place; it ends with the last of its streams.
+    pub(crate) retired: bool,
     /// The resolver's answer, while the guest is told of it.
     pub(crate) resolved: Option<Vec<u8>>,
     /// Properties declared by the foreign function `declare_property`.
@@ -321,6 +323,14 @@ impl Guest {
     pub(crate) fn forget(&mut self, id: u32) {
         self.contexts.remove(&id);
         self.last_buffers.remove(&id);
+    }
+
+    /// Whether a stream or a connection of that root context is there.
+    pub(crate) fn serves(&self, of: u32) -> bool {
+        self.contexts.values().any(|context| match context {
+            Context::Http { root, .. } | Context::Tcp { root, .. } => *root == of,
+            Context::Vm | Context::Root => false,
+        })
     }
 
     pub(crate) fn context(&self) -> Context {

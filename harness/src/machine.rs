@@ -189,6 +189,9 @@ impl Machine {
         if let Some(vm) = found
             && let Some(root) = self.find_root(vm, &config)
         {
+            if let Some(root) = self.guest(vm).roots.get_mut(&root) {
+                root.retired = false;
+            }
             return Ok(Instance { vm, root });
         }
         let vm = match found {
@@ -582,6 +585,19 @@ impl Machine {
         guest.forget(root);
     }
 
+    /// Ends a root context that another has taken the place of, unless streams still have it (they hold
+    /// proxy-wasm-cpp-host's `PluginHandleBase`, and the last to let go of it begins the shutdown).
+    pub(crate) fn finish_retired(&mut self, vm: usize, root: u32) {
+        let guest = self.guest(vm);
+        if !guest.roots.get(&root).is_some_and(|root| root.retired) || guest.serves(root) {
+            return;
+        }
+        if let Some(root) = guest.roots.get_mut(&root) {
+            root.retired = false;
+        }
+        self.finish_root(vm, root);
+    }
+
     /// Gives a plugin another configuration. Root contexts of the old one are told that they are done.
     pub(crate) fn reconfigure(&mut self, name: &str, configuration: Vec<u8>) -> Result<(), StartError> {
         let logged = self.world().log.lines().len();
@@ -609,14 +625,21 @@ impl Machine {
                 _ => Some(&mut self.main),
             };
             if let Some(current) = plugins.and_then(|plugins| plugins.get_mut(place)) {
-                ended.push(std::mem::replace(current, instance));
+                let old = std::mem::replace(current, instance);
+                // The same configuration is served by the same root context.
+                if (old.vm, old.root) != (instance.vm, instance.root) {
+                    ended.push(old);
+                }
             }
         }
         if let Some(current) = self.chain.get_mut(place) {
             *current = new;
         }
         for Instance { vm, root } in ended {
-            self.finish_root(vm, root);
+            if let Some(root) = self.guest(vm).roots.get_mut(&root) {
+                root.retired = true;
+            }
+            self.finish_retired(vm, root);
         }
         self.pump();
         Ok(())

@@ -462,7 +462,7 @@ impl Machine {
             return;
         }
         it.destroyed = true;
-        let (vm, context) = (it.vm, it.context);
+        let (vm, context, root) = (it.vm, it.context, it.root);
         let Some(vm) = vm else { return };
         self.world().transcript.stream = Some(stream);
         if self.enter(vm, context, Callback::Done, &[]) != Called::Absent {
@@ -475,6 +475,7 @@ impl Machine {
             self.after(vm);
         }
         self.guest(vm).forget(context);
+        self.finish_retired(vm, root);
         self.world().transcript.stream = None;
     }
 

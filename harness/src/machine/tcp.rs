@@ -299,7 +299,7 @@ impl Machine {
         if std::mem::replace(&mut it.closed, true) {
             return;
         }
-        let (vm, context) = (it.vm, it.context);
+        let (vm, context, root) = (it.vm, it.context, it.root);
         let Some(vm) = vm else { return };
         for callback in [Callback::Done, Callback::Log, Callback::Delete] {
             if self.enter(vm, context, callback, &[]) != Called::Absent {
@@ -307,5 +307,6 @@ impl Machine {
             }
         }
         self.guest(vm).forget(context);
+        self.finish_retired(vm, root);
     }
 }
