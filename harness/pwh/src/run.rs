@@ -82,12 +82,33 @@ fn plans(scenario: &Scenario, test: &Test) -> Vec<(At, Chunks)> {
         // The usual response stands in one place and is used by many requests.
         if !seen.contains(at) {
             seen.push(*at);
-            plans.extend(
-                Chunks::plans(length, RANDOM).filter(|plan| *plan != Chunks::Whole).map(|plan| (*at, plan)),
-            );
+            let plans_of = Chunks::plans(length, RANDOM).filter(|plan| *plan != Chunks::Whole);
+            plans.extend(plans_of.map(|plan| (*at, spelled_out(plan, length))));
         }
     }
     plans
+}
+
+/// A plan that can be written into a scenario file: one at random becomes the places that it cuts at.
+fn spelled_out(plan: Chunks, length: usize) -> Chunks {
+    let Chunks::Random(_) = plan else { return plan };
+    let mut at = 0;
+    let mut places = Vec::new();
+    for piece in plan.cut(&vec![0; length].into()) {
+        at += piece.len();
+        places.push(at);
+    }
+    places.pop();
+    Chunks::At(places)
+}
+
+/// A plan as a scenario file writes it.
+fn written(plan: &Chunks) -> String {
+    match plan {
+        Chunks::Of(bytes) => format!("{{of: {bytes}}}"),
+        Chunks::At(places) => format!("{{at: {places:?}}}"),
+        Chunks::Whole | Chunks::Random(_) => "whole".to_owned(),
+    }
 }
 
 fn run_once(
@@ -159,7 +180,7 @@ pub(crate) fn run(
             if !run.failures.is_empty() {
                 outcome.failures = run.failures;
                 outcome.transcript = run.transcript;
-                outcome.plan = Some(format!("the body of line {} cut as {plan:?}", at.line));
+                outcome.plan = Some(format!("the body of line {} cut as {}", at.line, written(plan)));
                 break;
             }
         }

@@ -401,6 +401,11 @@ impl<'a> Fields<'a> {
         found.filter(|(_, node)| !node.is_null()).map(|(key, node)| (key, node))
     }
 
+    /// The names of all fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().map(|(key, _)| key.name.as_str())
+    }
+
     /// Those of the fields that are there.
     pub(crate) fn present(&self, names: &[&'static str]) -> Vec<&'static str> {
         names.iter().copied().filter(|name| self.get(name).is_some()).collect()

@@ -45,10 +45,9 @@ mod tests {
     fn the_schema_has_the_fields_and_the_words_that_are_read() {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
         let of = |kind: &str| format!("/$defs/{kind}/properties");
-        let words = |list: &[(&'static str, _)]| list.iter().map(|(word, _)| *word).collect::<Vec<&str>>();
         let costs: Vec<&str> = expect::COSTS.iter().map(|(word, _)| *word).collect();
         let policies: Vec<&str> = plugin::POLICIES.iter().map(|(word, _)| *word).collect();
-        let mut levels = words(&scenario::LEVELS);
+        let mut levels: Vec<&str> = scenario::LEVELS.iter().map(|(word, _)| *word).collect();
         let profiles: Vec<String> = Profile::ALL.iter().map(ToString::to_string).collect();
         let statuses: Vec<String> = Status::ALL.iter().map(|status| format!("{status:?}")).collect();
         let callout: Vec<&str> = ["cluster"].into_iter().chain(cluster::WHEN).collect();

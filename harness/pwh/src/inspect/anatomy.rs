@@ -77,7 +77,7 @@ impl Anatomy {
 /// The features without which it is not valid.
 fn features(bytes: &[u8]) -> Vec<Feature> {
     let valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
-    if valid(WasmFeatures::WASM1) {
+    if valid(WasmFeatures::WASM1) || !valid(WasmFeatures::all()) {
         return Vec::new();
     }
     FEATURES

@@ -33,7 +33,7 @@ fn case(suite: &Suite, class: &str, outcome: &Outcome) -> TestCase {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(format!("{}: expected {}, got {}", first.what, first.expected, first.got));
             status.set_type("expectation");
-            status.set_description(failures(&suite.path, outcome, false));
+            status.set_description(failures(&suite.path, outcome, false).trim());
             status
         }
     };

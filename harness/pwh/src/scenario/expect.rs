@@ -273,7 +273,10 @@ impl Line {
         let fields = problems.fields(node, "a log line", &known)?;
         let mut present = known.iter().filter_map(|name| Some((*name, fields.get(name)?)));
         let (Some((name, node)), None) = (present.next(), present.next()) else {
-            return problems.add(fields.at, "expected one level with a matcher, such as `info: hello`");
+            // An unknown one has been named already.
+            let named = fields.names().any(|name| !known.contains(&name));
+            let what = "expected one level with a matcher, such as `info: hello`";
+            return if named { None } else { problems.add(fields.at, what) };
         };
         let level = LEVELS.iter().find(|(level, _)| *level == name).map(|(_, level)| *level);
         Some(Self { level, matcher: Matcher::read(node, problems)? })
