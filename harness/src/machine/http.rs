@@ -27,11 +27,9 @@ impl Machine {
     /// Makes a stream and its filters; nothing is called yet.
     pub(crate) fn open_stream(&mut self, mut http: HttpStream) -> usize {
         let worker = self.next_worker();
-        let place = self.world().http.iter().position(Option::is_none);
-        let stream = place.unwrap_or_else(|| {
-            self.world().http.push(None);
-            self.world().http.len() - 1
-        });
+        // A new one each time: callouts and transcripts outlive their streams and must not be taken for another's.
+        let stream = self.world().http.len();
+        self.world().http.push(None);
         for place in 0..self.chain.len() {
             let Some(plugin) = self.chain.get(place).copied() else { continue };
             let instance = self.serving(worker, place);
@@ -380,12 +378,15 @@ impl Machine {
     /// `onDestroy`
     fn finish_filter(&mut self, stream: usize, filter: usize) {
         let it = self.filter(stream, filter);
-        if it.destroyed || !it.created {
+        if std::mem::replace(&mut it.destroyed, true) {
             return;
         }
-        it.destroyed = true;
-        let (vm, context) = (it.vm, it.context);
+        let (vm, context, created) = (it.vm, it.context, it.created);
         let Some(vm) = vm else { return };
+        if !created {
+            self.guest(vm).contexts.remove(&context);
+            return;
+        }
         self.world().transcript.stream = Some(stream);
         if self.enter(vm, context, Callback::Done, &[context]) != Called::Absent {
             self.after(vm);

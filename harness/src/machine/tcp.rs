@@ -21,11 +21,8 @@ impl Machine {
     /// A client connects.
     pub(crate) fn connect(&mut self, mut tcp: Connection) -> usize {
         let worker = self.next_worker();
-        let place = self.world().tcp.iter().position(Option::is_none);
-        let connection = place.unwrap_or_else(|| {
-            self.world().tcp.push(None);
-            self.world().tcp.len() - 1
-        });
+        let connection = self.world().tcp.len();
+        self.world().tcp.push(None);
         for place in 0..self.chain.len() {
             let Some(plugin) = self.chain.get(place).copied() else { continue };
             let instance = self.serving(worker, place);
