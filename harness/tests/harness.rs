@@ -3,6 +3,11 @@
 #[cfg(test)]
 mod harness {
     mod adversary;
+    mod callout;
     mod guest;
+    mod lifecycle;
     mod module;
+    mod sdk;
+    mod stream;
+    mod world;
 }
