@@ -60,9 +60,7 @@ impl Buffer {
         for piece in &self.pieces {
             let from = start.saturating_sub(at).min(piece.len());
             let to = end.saturating_sub(at).min(piece.len());
-            if from < to {
-                bytes.extend_from_slice(&piece[from..to]);
-            }
+            bytes.extend_from_slice(piece.get(from..to).unwrap_or_default());
             at += piece.len();
         }
         bytes

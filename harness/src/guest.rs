@@ -2,6 +2,7 @@
 //!
 //! The fields stand for those of `WasmBase` in proxy-wasm-cpp-host and `Wasm` in Envoy.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -261,8 +262,8 @@ impl Guest {
         loop {
             let id = self.ids.context;
             self.ids.context = id.wrapping_add(1);
-            if !self.contexts.contains_key(&id) {
-                self.contexts.insert(id, context);
+            if let Entry::Vacant(free) = self.contexts.entry(id) {
+                free.insert(context);
                 return id;
             }
         }

@@ -355,14 +355,11 @@ const HOSTCALL: u64 = 1_000;
 
 /// Answers a hostcall: checks that it may be made, does it, and notes it.
 #[inline]
-fn answer<R: Answer>(
+fn answer<R: Answer + From<Status>>(
     mut caller: Caller<'_, Guest>,
     index: usize,
     handle: impl FnOnce(&mut Call<'_>) -> Result<R, Halt>,
-) -> wasmtime::Result<u32>
-where
-    R: From<Status>,
-{
+) -> wasmtime::Result<u32> {
     let name = TABLE.get(index).map_or("", |entry| entry.name);
     let guest = caller.data_mut();
     if guest.restriction != Restriction::None {

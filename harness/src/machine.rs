@@ -410,6 +410,13 @@ impl Machine {
         called
     }
 
+    /// The same, with the context's id as the first argument.
+    fn enter_context(&mut self, vm: usize, context: u32, callback: Callback, others: &[u32]) -> Called {
+        let mut arguments = [context; 5];
+        arguments.iter_mut().skip(1).zip(others).for_each(|(to, from)| *to = *from);
+        self.enter(vm, context, callback, arguments.get(..=others.len()).unwrap_or(&arguments))
+    }
+
     /// Does what the VM asked for while it was called, in order (`doAfterVmCallActions`).
     pub(crate) fn after(&mut self, vm: usize) {
         if self.bounds.effects >= DEEPEST {

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use crate::abi::Status;
 
+/// A value and the number of the write that made it.
+type Stored = (Vec<u8>, u32);
+
 /// The pairs of every `vm_id`.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
-    values: HashMap<String, HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: HashMap<String, HashMap<Vec<u8>, Stored>>,
     last_cas: u32,
     bytes: usize,
 }

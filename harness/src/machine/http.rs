@@ -29,7 +29,6 @@ impl Machine {
         let worker = self.next_worker();
         // A new one each time: callouts and transcripts outlive their streams and must not be taken for another's.
         let stream = self.world().http.len();
-        self.world().http.push(None);
         for place in 0..self.chain.len() {
             let Some(plugin) = self.chain.get(place).copied() else { continue };
             let instance = self.serving(worker, place);
@@ -62,10 +61,11 @@ impl Machine {
             });
         }
         http.started_at = self.world().clock.monotonic();
-        self.world().http[stream] = Some(Box::new(http));
+        self.world().http.push(Some(Box::new(http)));
         stream
     }
 
+    #[expect(clippy::indexing_slicing, reason = "filters are never taken out of a chain")]
     fn filter(&mut self, stream: usize, filter: usize) -> &mut Filter {
         &mut self.http(stream).filters[filter]
     }
@@ -93,11 +93,8 @@ impl Machine {
             self.fail_stream(stream, filter);
             return Invoked::Failed;
         };
-        let mut all = [0; 5];
-        all[0] = context;
-        all[1..=arguments.len()].copy_from_slice(arguments);
         self.world().transcript.stream = Some(stream);
-        let called = self.enter(vm, context, callback, &all[..=arguments.len()]);
+        let called = self.enter_context(vm, context, callback, arguments);
         match called {
             Called::Absent => Invoked::Absent,
             Called::Failed => {

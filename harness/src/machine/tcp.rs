@@ -22,7 +22,6 @@ impl Machine {
     pub(crate) fn connect(&mut self, mut tcp: Connection) -> usize {
         let worker = self.next_worker();
         let connection = self.world().tcp.len();
-        self.world().tcp.push(None);
         for place in 0..self.chain.len() {
             let Some(plugin) = self.chain.get(place).copied() else { continue };
             let instance = self.serving(worker, place);
@@ -53,7 +52,7 @@ impl Machine {
                 end_of_stream: false,
             });
         }
-        self.world().tcp[connection] = Some(Box::new(tcp));
+        self.world().tcp.push(Some(Box::new(tcp)));
         self.read_from(connection, 0);
         self.pump();
         connection
@@ -83,7 +82,7 @@ impl Machine {
             if self.tcp(connection).closed.is_some() {
                 return;
             }
-            if !std::mem::replace(&mut self.tcp(connection).filters[filter].initialized, true)
+            if !std::mem::replace(&mut self.tcp_filter(connection, filter).initialized, true)
                 && !self.new_connection(connection, filter)
             {
                 return;
@@ -136,6 +135,7 @@ impl Machine {
         self.pump();
     }
 
+    #[expect(clippy::indexing_slicing, reason = "filters are never taken out of a chain")]
     fn tcp_filter(&mut self, connection: usize, filter: usize) -> &mut NetworkFilter {
         &mut self.tcp(connection).filters[filter]
     }
@@ -198,10 +198,7 @@ impl Machine {
             self.fail_connection(connection, filter);
             return false;
         };
-        let mut all = [0; 5];
-        all[0] = context;
-        all[1..=arguments.len()].copy_from_slice(arguments);
-        match self.enter(vm, context, callback, &all[..=arguments.len()]) {
+        match self.enter_context(vm, context, callback, arguments) {
             Called::Absent => true,
             Called::Failed => {
                 self.fail_connection(connection, filter);
