@@ -4,6 +4,7 @@
 mod harness {
     mod adversary;
     mod callout;
+    mod corpus;
     mod guest;
     mod lifecycle;
     mod module;

@@ -44,7 +44,8 @@ fn a_callout_is_answered_and_the_stream_goes_on() {
 
 #[test]
 fn each_way_to_fail_looks_to_the_filter_as_it_does_in_envoy() {
-    let fail: [(&str, &dyn Fn(&Host), &[&str]); 5] = [
+    type Failure<'a> = (&'a str, &'a dyn Fn(&Host), &'a [&'a str]);
+    let failures: [Failure<'_>; 5] = [
         ("refuse", &|host| host.callout("auth").refuse(), &["0", "3", "503"]),
         ("time_out", &|host| host.callout("auth").time_out(), &["0", "3", "504", "upstream request timeout"]),
         ("advance", &|host| host.advance(Duration::from_millis(200)), &["0", "3", "504"]),
@@ -57,26 +58,14 @@ fn each_way_to_fail_looks_to_the_filter_as_it_does_in_envoy() {
             &["0", "2", "200", "x"],
         ),
     ];
-    for (how, fail, expected) in fail {
+    for (how, fail, expected) in failures {
         let host = asking().cluster("auth").start();
         let stream = host.get("/").send();
         fail(&host);
         assert_eq!(said(&host)[..expected.len()], *expected, "{how}");
         let _ = stream.forwarded();
         assert!(host.callouts("auth").is_empty());
-        host.assert_nothing_leaked_but(1);
-    }
-}
-
-/// One stream is open in these tests.
-trait But {
-    fn assert_nothing_leaked_but(&self, open: usize);
-}
-
-impl But for Host {
-    #[track_caller]
-    fn assert_nothing_leaked_but(&self, open: usize) {
-        assert_eq!(self.open(), open);
+        assert_eq!(host.open(), 1);
     }
 }
 
@@ -126,7 +115,7 @@ fn a_grpc_call_is_sent_even_if_its_id_cannot_be_told() {
     drop(host.get("/").send());
     // Unlike HTTP callouts, as in Envoy.
     assert_eq!(said(&host), ["6", "6"]);
-    host.assert_nothing_leaked_but(2);
+    assert_eq!(host.open(), 2);
 }
 
 #[test]
@@ -205,7 +194,7 @@ fn a_grpc_call_ends_with_its_message_or_with_a_status() {
     let _stream = late.get("/").send();
     late.advance(Duration::from_millis(100));
     assert_eq!(said(&late)[..3], ["0", "closed", "4"]);
-    late.assert_nothing_leaked_but(1);
+    assert_eq!(late.open(), 1);
 }
 
 #[test]
@@ -248,7 +237,7 @@ fn a_cancelled_grpc_call_is_over() {
         .start();
     let _stream = host.get("/").send();
     assert_eq!(said(&host), ["0"]);
-    host.assert_nothing_leaked_but(1);
+    assert_eq!(host.open(), 1);
 }
 
 #[test]

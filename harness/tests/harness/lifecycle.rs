@@ -106,11 +106,6 @@ fn the_plugins_configuration_is_there_in_on_configure_alone_and_the_vms_everywhe
 #[test]
 fn a_configuration_of_any_bytes_arrives_as_it_is() {
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    let host = host_of("(func (export \"proxy_on_configure\") (param i32 i32) (result i32)
-         (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (local.get 1) (i32.const 0) (i32.const 4)))
-         (drop (call $proxy_set_shared_data @\"got\" (i32.load (i32.const 0)) (i32.load (i32.const 4)) (i32.const 0)))
-         (i32.const 1))");
-    drop(host);
     let configured = plugin("(func (export \"proxy_on_configure\") (param i32 i32) (result i32)
          (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (local.get 1) (i32.const 0) (i32.const 4)))
          (drop (call $proxy_set_shared_data @\"got\" (i32.load (i32.const 0)) (i32.load (i32.const 4)) (i32.const 0)))
