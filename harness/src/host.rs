@@ -436,6 +436,13 @@ impl Host {
             .collect()
     }
 
+    /// The gRPC callouts to that cluster which are open, oldest first.
+    #[must_use]
+    pub fn grpc_callouts(&self, cluster: &str) -> Vec<GrpcCallout> {
+        let found = self.waiting(cluster, |what| matches!(what, What::Grpc(_)));
+        found.into_iter().map(|call| GrpcCallout::new(self.clone(), call)).collect()
+    }
+
     fn waiting(&self, cluster: &str, kind: impl Fn(&What) -> bool) -> Vec<usize> {
         let mut machine = self.lock();
         let all = machine.world().callouts.all.iter().enumerate();

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use crate::abi::Status;
 
+/// A value and the number of the write that made it.
+type Stored = (Vec<u8>, u32);
+
 /// The pairs of every `vm_id`.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
-    values: HashMap<String, HashMap<Vec<u8>, Versioned>>,
+    values: HashMap<String, HashMap<Vec<u8>, Stored>>,
     last_cas: u32,
     bytes: usize,
 }
-
-/// A value and the number of its last write.
-type Versioned = (Vec<u8>, u32);
 
 /// A guest may store without end; this much is kept, in bytes of keys and values.
 const MAX_BYTES: usize = 256 << 20;

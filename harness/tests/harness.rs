@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod harness {
     mod adversary;
+    mod callout;
+    mod corpus;
     mod guest;
+    mod lifecycle;
     mod module;
+    mod sdk;
+    mod stream;
+    mod world;
 }

@@ -1,6 +1,8 @@
 //! What can be said of a module before a request has passed it.
 
-use proxy_wasm_harness::{AbiVersion, Description, FailurePolicy, Host, LogLine, Module, Plugin, StartFailure};
+use proxy_wasm_harness::{
+    AbiVersion, Description, FailurePolicy, Host, LogLine, Module, Plugin, StartFailure,
+};
 use serde::Serialize;
 
 mod anatomy;

@@ -27,6 +27,7 @@ impl Machine {
     /// Makes a stream and its filters; nothing is called yet.
     pub(crate) fn open_stream(&mut self, mut http: HttpStream) -> usize {
         let worker = self.next_worker();
+        // A new one each time: callouts and transcripts outlive their streams and must not be taken for another's.
         let stream = self.world().http.len();
         self.world().http.push(None);
         for place in 0..self.chain.len() {
@@ -458,12 +459,15 @@ impl Machine {
     /// `onDestroy`
     fn finish_filter(&mut self, stream: usize, filter: usize) {
         let it = self.filter(stream, filter);
-        if it.destroyed || !it.created {
+        if std::mem::replace(&mut it.destroyed, true) {
             return;
         }
-        it.destroyed = true;
-        let (vm, context, root) = (it.vm, it.context, it.root);
+        let (vm, context, root, created) = (it.vm, it.context, it.root, it.created);
         let Some(vm) = vm else { return };
+        if !created {
+            self.guest(vm).forget(context);
+            return;
+        }
         self.world().transcript.stream = Some(stream);
         if self.enter(vm, context, Callback::Done, &[]) != Called::Absent {
             self.after(vm);
