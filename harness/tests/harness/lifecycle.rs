@@ -1,7 +1,7 @@
 //! How plugins begin and end: contexts, configurations, VMs that are shared, failures and new beginnings.
 
 use proxy_wasm_harness::{
-    Callback, FailurePolicy, Finding, Host, Level, Plugin, Profile, Response, Role, StartError,
+    Callback, FailurePolicy, Finding, Host, Level, Plugin, Profile, Response, Role, StartFailure,
 };
 use std::time::Duration;
 
@@ -156,8 +156,8 @@ fn a_new_configuration_serves_new_streams_and_the_old_one_those_in_flight() {
     new.data("x", true);
     assert_eq!(said(&host), ["root deleted", "a", "b"]);
     let refused = host.reconfigure("p", "!").unwrap_err();
-    assert!(matches!(refused, StartError::ConfigurationRefused { .. }), "{refused}");
-    assert!(matches!(host.reconfigure("nobody", "c"), Err(StartError::NoPlugin)));
+    assert!(matches!(refused.failure(), StartFailure::ConfigurationRefused { .. }), "{refused}");
+    assert!(matches!(host.reconfigure("nobody", "c").unwrap_err().failure(), StartFailure::NoPlugin));
     let still = host.post("/").open();
     still.data("x", true);
     assert_eq!(said(&host)[3..], ["b"]);
