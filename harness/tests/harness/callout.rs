@@ -37,7 +37,7 @@ fn a_callout_is_answered_and_the_stream_goes_on() {
     assert_eq!(callout.request().trailers, None, "Envoy takes trailers and sends none");
     assert_eq!(callout.timeout_ms(), 200);
     callout.respond(200, "fine");
-    assert_eq!(said(&host), ["0", "2", "200", "fine"]);
+    assert_eq!(said(&host), ["0", "3", "200", "fine"]);
     let _ = stream.forwarded();
     host.assert_no_findings();
 }
@@ -55,7 +55,7 @@ fn each_way_to_fail_looks_to_the_filter_as_it_does_in_envoy() {
             &|host| {
                 host.callout("auth").respond_with(Response::ok("x").with_trailer("t", "1"));
             },
-            &["0", "2", "200", "x"],
+            &["0", "3", "200", "x"],
         ),
     ];
     for (how, fail, expected) in failures {
@@ -86,7 +86,7 @@ fn a_cluster_that_refuses_answers_503_and_one_without_hosts_fails_the_call() {
 fn a_cluster_may_answer_by_itself() {
     let host = asking().cluster_answering("auth", |request| Response::ok(request.body.clone())).start();
     let _ = host.get("/").send().forwarded();
-    assert_eq!(said(&host), ["0", "2", "200", "body"]);
+    assert_eq!(said(&host), ["0", "3", "200", "body"]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_answer_after_the_stream_is_gone_reaches_the_root_and_is_found() {
     // Another stream, which has nothing to do with it.
     let other = host.get("/other").open();
     callout.respond(200, "late");
-    assert_eq!(said(&host)[2..], ["2", "200", "late"]);
+    assert_eq!(said(&host)[2..], ["3", "200", "late"]);
     assert!(
         host.findings().contains(&Finding::AnswerAfterStream { cluster: "auth".to_owned() }),
         "{:?}",
@@ -188,7 +188,7 @@ fn a_grpc_call_ends_with_its_message_or_with_a_status() {
     let failed = grpc(CALL).cluster("rls").start();
     let _stream = failed.get("/").send();
     failed.grpc_callout("rls").close(7, "denied").close(7, "denied");
-    assert_eq!(said(&failed), ["0", "closed", "7", "denied"]);
+    assert_eq!(said(&failed), ["0", "closed", "7", "denied{via_upstream}"]);
 
     let late = grpc(CALL).cluster("rls").start();
     let _stream = late.get("/").send();
@@ -209,7 +209,7 @@ fn a_grpc_stream_goes_both_ways_until_both_have_closed_it() {
     assert!(call.is_half_closed() && !call.is_over());
     call.close(0, "bye");
     assert!(call.is_over());
-    assert_eq!(said(&host), ["0", "1", "one", "two", "2", "0", "0", "closed", "0", "bye"]);
+    assert_eq!(said(&host), ["0", "1", "one", "two", "2", "0", "0", "closed", "0", "via_upstream"]);
 }
 
 #[test]

@@ -38,7 +38,8 @@ fn a_map_can_be_read_and_replaced_whole() {
     );
     let stream = host.get("/").send();
     stream.respond(Response::new(200).with_header("x", "y"));
-    assert_eq!(stream.received().headers.to_string(), ":status: 201\nb: 2\na: 1\nb: 3\n");
+    let headers = stream.received().headers.to_string();
+    assert!(headers.starts_with(":status: 201\nb: 2\na: 1\nb: 3\ndate: "), "{headers}");
     assert_eq!(said(&host), ["2", "2", "12"]);
 }
 
@@ -120,7 +121,7 @@ fn a_body_may_be_read_from_any_place_and_written_at_its_ends() {
            (call $number (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 1) (i32.const 1) @\"X\"))))
          (i32.const 0))");
     assert_eq!(host.post("/").body("abcd").send().forwarded().text(), "abcd");
-    assert_eq!(said(&host), ["0", "bc", "0", "d", "0", "", "2", "", "2"]);
+    assert_eq!(said(&host), ["0", "bc", "0", "d", "0", "", "0", "bcd", "2"]);
 }
 
 #[test]

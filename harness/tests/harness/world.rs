@@ -201,7 +201,7 @@ fn a_connection_passes_its_filters_both_ways() {
     let connection = host.connect();
     connection.send("abc", false).upstream_sends("xyz", false).send("?held", false).send("more", false);
     assert_eq!((connection.forwarded(), connection.received()), (b"Abc".to_vec(), b"xyz.".to_vec()));
-    connection.close();
+    connection.reset();
     assert_eq!(connection.closed_by(), Some(PeerType::Remote));
     assert_eq!(said(&host), ["new", "close", "2", "log"]);
     connection.send("late", true).upstream_sends("late", true).close();
