@@ -259,11 +259,15 @@ impl Machine {
         let count = tcp.filters.len();
         for filter in 0..count {
             let it = self.tcp_filter(connection, filter);
+            let (vm, context) = (it.vm, it.context);
             if !it.created {
+                // The guest never heard of it.
+                if let Some(vm) = vm {
+                    self.guest(vm).contexts.remove(&context);
+                }
                 continue;
             }
             it.downstream_closed = true;
-            let (vm, context) = (it.vm, it.context);
             if let Some(vm) = vm {
                 let arguments = [by.number()];
                 if self.enter(vm, context, Callback::DownstreamConnectionClose, &arguments) != Called::Absent

@@ -225,6 +225,15 @@ fn a_filter_may_close_a_connection_or_fail_on_it() {
 }
 
 #[test]
+fn a_connection_that_the_first_filter_holds_is_forgotten_by_the_second_too() {
+    let holder = plugin("(func (export \"proxy_on_new_connection\") (param i32) (result i32) (i32.const 1))");
+    let host = Host::envoy().workers_only().plugin(holder).plugin(plugin(TCP).name("second")).start();
+    drop(host.connect());
+    assert_eq!(said(&host), [""; 0]);
+    host.assert_nothing_leaked();
+}
+
+#[test]
 fn connections_may_end_at_any_point() {
     let host = host(TCP);
     for point in 0..5 {
