@@ -193,7 +193,7 @@ fn a_grpc_call_ends_with_its_message_or_with_a_status() {
     let late = grpc(CALL).cluster("rls").start();
     let _stream = late.get("/").send();
     late.advance(Duration::from_millis(100));
-    assert_eq!(said(&late)[..3], ["0", "closed", "4"]);
+    assert_eq!(said(&late)[..3], ["0", "closed", "14"]);
     assert_eq!(late.open(), 1);
 }
 
