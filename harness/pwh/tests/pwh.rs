@@ -408,7 +408,7 @@ fn what_envoy_would_refuse_is_listed_with_what_would_be_right() {
         [
             "imports env.proxy_unheard_of, which Envoy does not provide",
             "imports env.proxy_log as (i32), expected (i32 i32 i32) -> i32, for (level, message, message_size)",
-            "imports env.proxy_get_configuration, which is in ABI 0.1.0 and before, and exports the marker of 0.2.0",
+            "imports env.proxy_get_configuration, which is in ABI 0.1.0, and exports the marker of 0.2.0",
             "imports the global env.a_global, Envoy provides functions only",
             "exports proxy_on_request_headers as (i32) -> i32, expected (i32 i32 i32) -> i32, for (context_id, \
              num_headers, end_of_stream)",

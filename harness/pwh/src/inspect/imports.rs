@@ -57,6 +57,7 @@ fn versions(since: AbiVersion, until: AbiVersion) -> String {
     let [first, .., last] = AbiVersion::ALL;
     match (since == first, until == last) {
         (true, true) => "every version".to_owned(),
+        (true, false) if until == first => until.to_string(),
         (true, false) => format!("{until} and before"),
         (false, true) if since == last => since.to_string(),
         (false, true) => format!("{since} and later"),

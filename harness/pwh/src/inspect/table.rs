@@ -45,6 +45,7 @@ pub(crate) fn text(inspection: &Inspection) -> String {
         let by = match (&import.problem, &import.abi) {
             (Some(_), None) => "not provided".to_owned(),
             (Some(_), Some(abi)) => format!("not provided like this; ABI {abi}"),
+            (None, Some(abi)) if abi.starts_with("every") => "every ABI version".to_owned(),
             (None, abi) => format!("ABI {}", abi.as_deref().unwrap_or_default()),
         };
         let _ = writeln!(text, "  {name:<46} {:<40} {by}", import.signature);

@@ -2,8 +2,8 @@
 
 use proxy_wasm_harness::{Cost, HeaderMap, Metric, Role, Stream};
 
+use super::Failure;
 use super::stage::{Ended, Stage};
-use super::{Failure, Failure as F};
 use crate::matcher::{Matcher, quoted};
 use crate::scenario::Test;
 use crate::scenario::expect::{Callout, Expect, Expectation, Line, Measure, Measured, Message, phase};
@@ -43,13 +43,14 @@ fn one(stage: &Stage<'_>, step: &Step, at: At, expectation: &Expectation, failur
         Expectation::Findings(_) | Expectation::Traps(_) | Expectation::Refused(_) => {}
         of_stream => match stage.stream(step) {
             Some(stream) => one_of_stream(stream, at, of_stream, failures),
-            None => failures.push(F::new(at, "the step", "a stream", "no request was sent before")),
+            None => failures.push(Failure::new(at, "the step", "a stream", "no request was sent before")),
         },
     }
 }
 
 fn one_of_stream(stream: &Stream, at: At, expectation: &Expectation, failures: &mut Vec<Failure>) {
-    let mut expected = |what: &str, wanted: &str| failures.push(F::new(at, what, wanted, state(stream)));
+    let mut expected =
+        |what: &str, wanted: &str| failures.push(Failure::new(at, what, wanted, state(stream)));
     match expectation {
         Expectation::Forwarded(expected_message) => match stream.upstream().filter(|_| stream.is_forwarded())
         {
@@ -60,7 +61,7 @@ fn one_of_stream(stream: &Stream, at: At, expectation: &Expectation, failures: &
                     body: &request.body,
                     trailers: request.trailers.as_ref(),
                 };
-                message(at, expected_message, &seen, failures);
+                message(expected_message, &seen, failures);
             }
             None => expected("forwarded", "that the whole request reaches the upstream"),
         },
@@ -69,7 +70,7 @@ fn one_of_stream(stream: &Stream, at: At, expectation: &Expectation, failures: &
         }
         Expectation::Answered(expected_message) => {
             if stream.is_answered() {
-                response("answered", stream, at, expected_message, failures);
+                response("answered", stream, expected_message, failures);
             } else {
                 expected("answered", "an answer in the upstream's place");
             }
@@ -79,7 +80,7 @@ fn one_of_stream(stream: &Stream, at: At, expectation: &Expectation, failures: &
         }
         Expectation::Received(expected_message) => {
             if stream.is_received() {
-                response("received", stream, at, expected_message, failures);
+                response("received", stream, expected_message, failures);
             } else {
                 expected("received", "that the client receives a whole response");
             }
@@ -138,21 +139,21 @@ struct Seen<'a> {
     trailers: Option<&'a HeaderMap>,
 }
 
-fn response(what: &'static str, stream: &Stream, at: At, expected: &Message, failures: &mut Vec<Failure>) {
+fn response(what: &'static str, stream: &Stream, expected: &Message, failures: &mut Vec<Failure>) {
     let response = stream.downstream().unwrap_or_default();
     let seen =
         Seen { what, headers: &response.headers, body: &response.body, trailers: response.trailers.as_ref() };
-    message(at, expected, &seen, failures);
+    message(expected, &seen, failures);
 }
 
-fn message(_: At, expected: &Message, seen: &Seen<'_>, failures: &mut Vec<Failure>) {
+fn message(expected: &Message, seen: &Seen<'_>, failures: &mut Vec<Failure>) {
     let what = seen.what;
     if let Some((at, status)) = &expected.status {
         let values: Vec<&[u8]> = seen.headers.get_all(":status").collect();
         if values != [status.to_string().as_bytes()] {
             let body = quoted(&[seen.body]);
             let got = values.first().map_or("none".to_owned(), |got| got.escape_ascii().to_string());
-            failures.push(F::new(
+            failures.push(Failure::new(
                 *at,
                 format!("{what} status"),
                 status.to_string(),
@@ -173,7 +174,7 @@ fn message(_: At, expected: &Message, seen: &Seen<'_>, failures: &mut Vec<Failur
     if let Some((at, matcher)) = &expected.body
         && !matcher.holds(&[seen.body])
     {
-        failures.push(F::new(*at, format!("{what} body"), matcher.to_string(), quoted(&[seen.body])));
+        failures.push(Failure::new(*at, format!("{what} body"), matcher.to_string(), quoted(&[seen.body])));
     }
     let none = HeaderMap::new();
     for (at, name, matcher) in &expected.trailers {
@@ -192,7 +193,7 @@ fn values(
 ) {
     let values: Vec<&[u8]> = headers.get_all(name).collect();
     if !matcher.holds(&values) {
-        failures.push(F::new(at, what, matcher.to_string(), quoted(&values)));
+        failures.push(Failure::new(at, what, matcher.to_string(), quoted(&values)));
     }
 }
 
@@ -220,7 +221,7 @@ fn log(stage: &Stage<'_>, at: At, expected: &Line) -> Option<Failure> {
         (_, 0) => all.join("\n"),
         (_, left) => format!("{}\nand {left} more", all.join("\n")),
     };
-    Some(F::new(at, what, expected.matcher.to_string(), got))
+    Some(Failure::new(at, what, expected.matcher.to_string(), got))
 }
 
 fn metric(stage: &Stage<'_>, at: At, name: &str, expected: &Measure) -> Option<Failure> {
@@ -256,7 +257,7 @@ fn metric(stage: &Stage<'_>, at: At, name: &str, expected: &Measure) -> Option<F
             format!("none of that name; there are {}", names.join(", "))
         }
     };
-    Some(F::new(at, format!("metric {name}"), wanted, got))
+    Some(Failure::new(at, format!("metric {name}"), wanted, got))
 }
 
 fn asked(stage: &Stage<'_>, at: At, expected: &[(At, Callout)]) -> Vec<Failure> {
@@ -267,7 +268,7 @@ fn asked(stage: &Stage<'_>, at: At, expected: &[(At, Callout)]) -> Vec<Failure> 
         if let Some(matcher) =
             callout.cluster.as_ref().filter(|matcher| !matcher.holds(&[cluster.as_bytes()]))
         {
-            failures.push(F::new(
+            failures.push(Failure::new(
                 *at,
                 format!("{what}: cluster"),
                 matcher.to_string(),
@@ -275,7 +276,7 @@ fn asked(stage: &Stage<'_>, at: At, expected: &[(At, Callout)]) -> Vec<Failure> 
             ));
         }
         if let Some((part, wanted, got)) = callout.request.mismatch(request) {
-            failures.push(F::new(*at, format!("{what}: {part}"), wanted, got));
+            failures.push(Failure::new(*at, format!("{what}: {part}"), wanted, got));
         }
     }
     if made.len() != expected.len() {
@@ -286,7 +287,7 @@ fn asked(stage: &Stage<'_>, at: At, expected: &[(At, Callout)]) -> Vec<Failure> 
         let got =
             if list.is_empty() { "none".to_owned() } else { format!("{}: {}", made.len(), list.join(", ")) };
         let wanted = if expected.is_empty() { "none".to_owned() } else { expected.len().to_string() };
-        failures.push(F::new(at, "callouts so far", wanted, got));
+        failures.push(Failure::new(at, "callouts so far", wanted, got));
     }
     failures
 }
@@ -300,7 +301,7 @@ fn cost(at: At, measured: Measured, most: u64, total: &Cost) -> Option<Failure> 
         Measured::AllocatedBytes => ("allocated bytes", total.allocated_bytes),
         Measured::Memory => ("bytes of memory", total.memory_bytes),
     };
-    (found > most).then(|| F::new(at, what, format!("at most {most}"), found.to_string()))
+    (found > most).then(|| Failure::new(at, what, format!("at most {most}"), found.to_string()))
 }
 
 /// Checks what is known only when the streams are over.
@@ -321,11 +322,16 @@ pub(super) fn afterwards(test: &Test, ended: &Ended, failures: &mut Vec<Failure>
     }
     if !traps_expected {
         for trap in &ended.traps {
-            failures.push(F::new(test.at, "the VM", "that it does not trap", trap.clone()));
+            failures.push(Failure::new(test.at, "the VM", "that it does not trap", trap.clone()));
         }
     }
     for asked in &ended.unmatched {
-        failures.push(F::new(test.at, "a cluster", "a rule for each callout", format!("none fits {asked}")));
+        failures.push(Failure::new(
+            test.at,
+            "a cluster",
+            "a rule for each callout",
+            format!("none fits {asked}"),
+        ));
     }
 }
 
@@ -340,13 +346,13 @@ fn each_meets_one(
     for text in found {
         if !expected.iter().any(|(_, matcher)| meets(matcher, text)) {
             let none = if expected.is_empty() { "none" } else { "none but those that are listed" };
-            failures.push(F::new(at, what, none, text.clone()));
+            failures.push(Failure::new(at, what, none, text.clone()));
         }
     }
     for (at, matcher) in expected {
         if !found.iter().any(|text| meets(matcher, text)) {
             let got = if found.is_empty() { "none".to_owned() } else { found.join("\n") };
-            failures.push(F::new(*at, what, matcher.to_string(), got));
+            failures.push(Failure::new(*at, what, matcher.to_string(), got));
         }
     }
 }
