@@ -29,6 +29,8 @@ cat <<DONE
 made filters/$name and istio/$name.yaml, which istio/kustomization.yaml lists; next:
   src/lib.rs       the decision, its configuration and its denials: plain Rust
   src/shell.rs     the ABI: the only file that knows it runs in a proxy
-  tests/envoy.rs   what a client and the upstream see:  make e2e FILTER=$name
+  tests/wasm.rs    what a client and the upstream see of the module:  cargo test -p $name
+  tests/envoy.rs   the same in a real Envoy:  make e2e FILTER=$name
+  budget.toml      what it may weigh and cost:  PWH_UPDATE_BUDGETS=1 cargo test -p $name --test wasm
   README.md        and a line for it in the table of the repository's README
 DONE

@@ -30,11 +30,12 @@ if grep -rE 'filter[-_]template|_template' "filters/$name" "istio/$name.yaml"; t
 fi
 
 say "its tests, its manifest, its module, and that in Envoy"
-cargo test --quiet -p "$name" --lib
+cargo test --quiet -p "$name"
 cargo test --quiet -p meshloom-ship --test manifests
 cargo build --quiet --release --target wasm32-unknown-unknown -p "$name"
 wasm_opt=$(scripts/tool.sh wasm-opt) || test $? -eq 3
 WASM_OPT=$wasm_opt cargo run --quiet -p meshloom-ship -- optimize "$name"
+PWH_WASM_DIR=dist cargo test --quiet -p "$name" --test wasm
 cargo test --quiet -p "$name" --test envoy
 
 say "and without it everything is as before"
