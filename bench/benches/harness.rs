@@ -84,8 +84,8 @@ fn bodies(criterion: &mut Criterion) {
     time(criterion, "bodies", "64 MiB in chunks of 64 KiB, unchanged", CHUNK * CHUNKS, host, |host| {
         let stream = host.get("/").send();
         stream.respond_headers(&Response::new(200), false);
-        for index in 0..CHUNKS {
-            stream.respond_data(chunk.clone(), index + 1 == CHUNKS);
+        for index in 1..=CHUNKS {
+            stream.respond_data(chunk.clone(), index == CHUNKS);
         }
         assert!(stream.is_over());
     });
