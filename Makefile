@@ -83,13 +83,14 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 .PHONY: unit
 unit: cargo # The decisions, natively; the modules, in the harness; the manifests.
 	$(call say,testing the decisions and the modules)
-	@$(CARGO) test --quiet
-	@$(CARGO) test --quiet --package meshloom-bench --lib --bins --benches
+	@# The whole workspace each time: another choice of packages is another choice of features, and all is built anew.
+	@$(CARGO) test --quiet --workspace
+	@$(CARGO) test --quiet --workspace --benches
 
 .PHONY: test-modules
 test-modules: optimize # The modules that are shipped, in the harness: `unit` has those that cargo leaves.
 	$(call say,testing the shipped modules)
-	@PWH_WASM_DIR=dist $(CARGO) test --quiet $(addprefix -p ,$(filter-out $(GUESTS),$(MODULES))) --test wasm
+	@PWH_WASM_DIR=dist $(CARGO) test --quiet --workspace --test wasm
 
 .PHONY: test
 test: test-setup lint unit size test-modules e2e test-up test-docs test-new-filter test-registry test-bench e2e-docker ## Run every test there is
