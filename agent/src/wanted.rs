@@ -1,0 +1,37 @@
+//! A module as a resource asks for it.
+
+use std::time::Duration;
+
+use crate::{Secret, Sha256};
+
+/// When a tag or a URL is looked up again (`ISTIO_META_WASM_IMAGE_PULL_POLICY`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PullPolicy {
+    /// As [`Always`](Self::Always) for OCI references that end in `:latest`, else as
+    /// [`IfNotPresent`](Self::IfNotPresent).
+    #[default]
+    Unspecified,
+    /// Never while there is a module for that URL.
+    IfNotPresent,
+    /// Whenever the resource has changed: its [`resource_version`](Wanted::resource_version) is another.
+    Always,
+}
+
+/// A module as a resource asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where it is: `http`, `https` or `oci`. As the resource has it.
+    pub url: String,
+    /// What it has to be: the SHA-256 of the module for HTTP, of the image's manifest for OCI.
+    pub checksum: Option<Sha256>,
+    /// The name of the resource that asks.
+    pub resource: String,
+    /// The version of what that resource was made from; empty if it is not told.
+    pub resource_version: String,
+    /// When a tag or a URL is looked up again.
+    pub policy: PullPolicy,
+    /// A Docker configuration in JSON, to be used instead of what the agent has of its own.
+    pub pull_secret: Option<Secret>,
+    /// How long one attempt to obtain it may take in all. (`http_uri.timeout`, 5 s if it is not given.)
+    pub timeout: Duration,
+}

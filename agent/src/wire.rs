@@ -1,0 +1,1 @@
+//! Reading and changing Protobuf messages without decoding them.
