@@ -1,4 +1,23 @@
 //! What a module has to be before Envoy sees it.
+//!
+//! It is parsed whole, function by function as it is read from disk, and compared with what Envoy provides and needs
+//! (`module`); and where a rule says so, its image has to be signed (`cosign`, `rules`).
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+mod cosign;
+mod module;
+mod options;
+mod rules;
+
+pub use cosign::PublicKey;
+pub use module::Inspection;
+pub use options::TrustOptions;
+pub use rules::{Policy, Rule, Rules};
+
+use crate::{Reason, Unavailable};
 
 /// A signature as cosign keeps it in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,4 +28,74 @@ pub struct Signature {
     pub signature: String,
     /// Where it was found, for messages.
     pub place: String,
+}
+
+/// The options, read and understood.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    check: Policy,
+    memory: Option<u64>,
+    rules: Rules,
+}
+
+impl Trust {
+    /// Reads the files that the options name.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with them, one a line.
+    pub fn new(options: &TrustOptions) -> Result<Self, String> {
+        let rules = options.signatures.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
+        Ok(Self { check: options.check, memory: Some(options.memory), rules })
+    }
+
+    /// The same with other rules on signatures.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The rule on signatures of a registry and repository, if there is one that is not off.
+    #[must_use]
+    pub fn rule(&self, reference: &str) -> Option<&Rule> {
+        self.rules.rule(reference)
+    }
+
+    /// Reads a module and says what Envoy could not run about it. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Disk`]
+    pub fn inspect(&self, path: &Path) -> Result<Inspection, Unavailable> {
+        let failed = |error: std::io::Error| {
+            Unavailable::new(Reason::Disk, format!("cannot read {}: {error}", path.display()))
+        };
+        let file = File::open(path).map_err(failed)?;
+        module::inspect(BufReader::with_capacity(64 * 1024, file), self.memory()).map_err(failed)
+    }
+
+    /// Whether the module may go to Envoy. What is wrong with it but allowed is said in the log. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NotAModule`] with everything that is wrong with it, and [`Reason::Disk`].
+    pub fn admit(&self, path: &Path, source: &str) -> Result<(), Unavailable> {
+        if self.check == Policy::Off {
+            return Ok(());
+        }
+        let problems = self.inspect(path)?.problems;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let told = format!("fetched Wasm binary from {source} is invalid: {}", problems.join("; "));
+        if self.check == Policy::Enforce {
+            return Err(Unavailable::new(Reason::NotAModule, told));
+        }
+        tracing::warn!("{told}");
+        Ok(())
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory.unwrap_or(1 << 30)
+    }
 }
