@@ -2,8 +2,7 @@
 
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
 
-use crate::abi::AbiVersion;
-use crate::hostcall::{self, Provided};
+use crate::{AbiVersion, Provided, provided};
 
 /// What stands in a module.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +34,7 @@ impl Import {
     /// What a host provides under that name, in whichever version of the ABI.
     #[must_use]
     pub fn provided(&self) -> Option<Provided> {
-        hostcall::provided(&self.module, &self.name)
+        provided(&self.module, &self.name)
     }
 }
 
@@ -63,7 +62,7 @@ impl Description {
     /// # Errors
     ///
     /// What is wrong with them, and at which offset.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, String> {
+    pub fn of(bytes: &[u8]) -> Result<Self, String> {
         Validator::new_with_features(WasmFeatures::default())
             .validate_all(bytes)
             .map_err(|error| error.to_string())?;
@@ -78,6 +77,12 @@ impl Description {
             .filter(|version| description.export(version.marker()).is_some())
             .collect();
         Ok(description)
+    }
+
+    /// The ABI version that functions are linked for: that of the module, else the newest.
+    #[must_use]
+    pub fn abi(&self) -> AbiVersion {
+        self.abi_versions.first().copied().unwrap_or(AbiVersion::V0_2_1)
     }
 
     /// The export of that name.
@@ -169,10 +174,37 @@ fn limits(memory: &wasmparser::MemoryType) -> Memory {
 }
 
 /// A function's type as it is printed: `(i32 i64) -> i32`.
-pub(crate) fn written(parameters: &[ValType], results: &[ValType]) -> String {
+fn written(parameters: &[ValType], results: &[ValType]) -> String {
     let list = |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     match results {
         [] => format!("({})", list(parameters)),
         results => format!("({}) -> {}", list(parameters), list(results)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_read_as_it_is_written() {
+        let module = wat::parse_str(
+            r#"(module
+                (import "env" "proxy_log" (func (param i32 i32 i32) (result i32)))
+                (memory (export "memory") 2 16)
+                (func (export "proxy_abi_version_0_2_1"))
+                (func (export "proxy_on_tick") (param i32)))"#,
+        )
+        .unwrap();
+        let description = Description::of(&module).unwrap();
+        assert_eq!(description.abi_versions, [AbiVersion::V0_2_1]);
+        assert_eq!(description.imports[0].signature, description.imports[0].provided().unwrap().signature);
+        assert_eq!(description.export("proxy_on_tick").unwrap().signature, "(i32)");
+        assert_eq!(description.memory, Some(Memory { minimum: 2, maximum: Some(16) }));
+    }
+
+    #[test]
+    fn what_is_no_module_is_refused_with_the_place() {
+        assert!(Description::of(b"<html>").unwrap_err().contains("offset 0x0"));
     }
 }
