@@ -15,6 +15,8 @@ pub struct Description {
     pub exports: Vec<Export>,
     /// Its linear memory, if it has one.
     pub memory: Option<Memory>,
+    /// The names of its custom sections; of many, the first.
+    pub custom: Vec<String>,
     /// Its size in bytes.
     pub size: usize,
 }
@@ -67,10 +69,10 @@ impl Description {
             .validate_all(bytes)
             .map_err(|error| error.to_string())?;
         let mut description = Self { size: bytes.len(), ..Self::default() };
-        let mut types: Vec<String> = Vec::new();
-        let mut functions: Vec<u32> = Vec::new();
+        let mut names = Names::default();
         for payload in Parser::new(0).parse_all(bytes) {
-            description.add(payload, &mut types, &mut functions).map_err(|error| error.to_string())?;
+            let added = payload.and_then(|payload| description.add(payload, &mut names));
+            added.map_err(|error| error.to_string())?;
         }
         description.abi_versions = AbiVersion::ALL
             .into_iter()
@@ -91,16 +93,12 @@ impl Description {
         self.exports.iter().find(|export| export.name == name)
     }
 
-    fn add(
-        &mut self,
-        payload: wasmparser::Result<Payload<'_>>,
-        types: &mut Vec<String>,
-        functions: &mut Vec<u32>,
-    ) -> wasmparser::Result<()> {
+    pub(crate) fn add(&mut self, payload: Payload<'_>, names: &mut Names) -> wasmparser::Result<()> {
+        let Names { types, functions } = names;
         let signature = |types: &[String], index: u32| {
             usize::try_from(index).ok().and_then(|index| types.get(index)).cloned().unwrap_or_default()
         };
-        match payload? {
+        match payload {
             Payload::TypeSection(section) => {
                 for group in section {
                     for kind in group?.into_types() {
@@ -163,10 +161,20 @@ impl Description {
                     self.exports.push(Export { name: export.name.to_owned(), signature: kind });
                 }
             }
+            Payload::CustomSection(section) => self.custom.push(section.name().to_owned()),
             _ => {}
         }
         Ok(())
     }
+}
+
+/// What is needed to name the types of functions.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// As they are printed.
+    types: Vec<String>,
+    /// The type of each function.
+    functions: Vec<u32>,
 }
 
 fn limits(memory: &wasmparser::MemoryType) -> Memory {
