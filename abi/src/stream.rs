@@ -378,7 +378,7 @@ mod tests {
         for read in [Description::read(&*module).unwrap(), Description::read(Drip(&module)).unwrap()] {
             assert_eq!(format!("{read:?}"), format!("{whole:?}"));
         }
-        assert_eq!(whole.custom, ["note"]);
+        assert_eq!(whole.custom, ["note", "name"]);
     }
 
     #[test]

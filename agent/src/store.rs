@@ -62,6 +62,11 @@ pub struct Store {
     bytes: u64,
     expiry: Duration,
     faults: Faults,
+    /// By which credentials are hashed.
+    salt: [u8; 32],
+    /// The identity of those who need none.
+    anybody: Sha256,
+    temporary: PathBuf,
 }
 
 impl Store {
@@ -75,7 +80,7 @@ impl Store {
     /// is swept when its agent is gone.
     #[must_use]
     pub fn download_folder(&self) -> PathBuf {
-        self.writer().temporary.path().to_owned()
+        self.temporary.clone()
     }
 
     /// The module of a source, hashed if it was not since the start; its file is linked again if that has gone. What
@@ -137,9 +142,13 @@ impl Store {
     /// A hash of credentials that means nothing outside of this store.
     #[must_use]
     pub fn identity(&self, secret: &str) -> Sha256 {
-        let writer = self.writer();
-        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &writer.salt);
-        Sha256::of(ring::hmac::sign(&key, secret.as_bytes()).as_ref())
+        if secret.is_empty() { self.anybody } else { identity(&self.salt, secret) }
+    }
+
+    /// The identity of those who need no credentials.
+    #[must_use]
+    pub fn anybody(&self) -> Sha256 {
+        self.anybody
     }
 
     /// Takes over what other agents have written since.
@@ -199,6 +208,11 @@ impl Drop for Store {
 /// The disk refused.
 fn disk(path: &Path, doing: &str, error: &io::Error) -> Unavailable {
     Unavailable::new(Reason::Disk, format!("{doing} {}: {error}", path.display()))
+}
+
+fn identity(salt: &[u8], secret: &str) -> Sha256 {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, salt);
+    Sha256::of(ring::hmac::sign(&key, secret.as_bytes()).as_ref())
 }
 
 /// Microseconds since 1970.

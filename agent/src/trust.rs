@@ -4,7 +4,7 @@
 //! (`module`); and where a rule says so, its image has to be signed (`cosign`, `rules`).
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 
 mod cosign;
@@ -67,11 +67,9 @@ impl Trust {
     ///
     /// [`Reason::Disk`]
     pub fn inspect(&self, path: &Path) -> Result<Inspection, Unavailable> {
-        let failed = |error: std::io::Error| {
-            Unavailable::new(Reason::Disk, format!("cannot read {}: {error}", path.display()))
-        };
-        let file = File::open(path).map_err(failed)?;
-        module::inspect(BufReader::with_capacity(64 * 1024, file), self.memory()).map_err(failed)
+        let inspected = File::open(path)
+            .and_then(|file| module::inspect(BufReader::with_capacity(64 * 1024, file), self.memory()));
+        inspected.map_err(|error| unread(path, &error))
     }
 
     /// Whether the module may go to Envoy. What is wrong with it but allowed is said in the log. Blocks on the disk.
@@ -80,7 +78,9 @@ impl Trust {
     ///
     /// [`Reason::NotAModule`] with everything that is wrong with it, and [`Reason::Disk`].
     pub fn admit(&self, path: &Path, source: &str) -> Result<(), Unavailable> {
-        if self.check == Policy::Off {
+        // What is no module at all is never passed on, whatever the policy: Istio's agent looks at so much, too.
+        let is_module = is_module(path)?;
+        if is_module && self.check == Policy::Off {
             return Ok(());
         }
         let problems = self.inspect(path)?.problems;
@@ -88,7 +88,7 @@ impl Trust {
             return Ok(());
         }
         let told = format!("fetched Wasm binary from {source} is invalid: {}", problems.join("; "));
-        if self.check == Policy::Enforce {
+        if !is_module || self.check == Policy::Enforce {
             return Err(Unavailable::new(Reason::NotAModule, told));
         }
         tracing::warn!("{told}");
@@ -98,4 +98,16 @@ impl Trust {
     fn memory(&self) -> u64 {
         self.memory.unwrap_or(1 << 30)
     }
+}
+
+/// Whether the file begins as modules do.
+fn is_module(path: &Path) -> Result<bool, Unavailable> {
+    let mut header = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(8).read_to_end(&mut header));
+    read.map_err(|error| unread(path, &error))?;
+    Ok(header.len() == 8 && header.starts_with(b"\0asm"))
+}
+
+fn unread(path: &Path, error: &std::io::Error) -> Unavailable {
+    Unavailable::new(Reason::Disk, format!("cannot read {}: {error}", path.display()))
 }

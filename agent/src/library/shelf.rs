@@ -25,7 +25,7 @@ use super::flights::Flights;
 use super::{Held, Library, Reason, Unavailable};
 use crate::fetch::Fetcher;
 use crate::status::Metrics;
-use crate::store::bundle::Bundle;
+use crate::store::bundle::{Bundle, Packed};
 use crate::store::{Files, Source, Store};
 use crate::trust::{Policy, Trust};
 use crate::{Sha256, Wanted};
@@ -112,6 +112,29 @@ impl Shelf {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Obtains a module and what has to go with it into an offline set: the signatures that its source has for it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`obtain`](Library::obtain).
+    pub async fn pack(&self, wanted: Wanted) -> Result<(Packed, Held), Unavailable> {
+        let held = self.obtain(wanted.clone()).await?;
+        let address = Address::of(&wanted)?;
+        let mut signatures = Vec::new();
+        if address.scheme == Scheme::Oci && !self.0.offline {
+            let found = async {
+                let resolved = self.0.fetcher.resolve(&wanted).await?;
+                self.0.fetcher.signatures(&wanted, &resolved).await
+            };
+            match found.await {
+                Ok(found) => signatures = found,
+                Err(error) => tracing::warn!(source = address.shown, %error, "packed without signatures"),
+            }
+        }
+        let Held { path, sha256, checksum, size, .. } = held.clone();
+        Ok((Packed { url: wanted.url, checksum, sha256, size, path, signatures }, held))
     }
 
     /// Writes down what the store has noted every second, and removes what has expired at each `interval`. Never ends.
@@ -240,8 +263,7 @@ impl Inner {
             return true;
         }
         let files = self.store.files();
-        let anybody = self.store.identity("");
-        files.is_granted(source, &anybody) || files.is_granted(source, &self.credentials(wanted, address))
+        files.is_granted(source, &self.store.anybody()) || files.is_granted(source, &self.credentials(wanted, address))
     }
 
     /// Whether no rule is against serving it from the store.

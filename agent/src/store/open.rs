@@ -26,7 +26,6 @@ pub(super) struct Writer {
     ended: bool,
     /// The journal is written anew when it is longer.
     compact_at: u64,
-    pub(super) salt: [u8; 32],
     pub(super) temporary: TempDir,
     /// Locked as long as this agent lives.
     _temporary_lock: File,
@@ -91,11 +90,13 @@ impl Store {
             known: 0,
             ended: true,
             compact_at: SHORT,
-            salt,
             temporary,
             _temporary_lock: temporary_lock,
         };
         let store = Self {
+            salt,
+            anybody: super::identity(&salt, ""),
+            temporary: writer.temporary.path().to_owned(),
             files: Files::new(folder),
             writer: Mutex::new(writer),
             bytes: options.bytes,
@@ -127,7 +128,7 @@ impl Store {
     }
 
     /// Adds what files say and the journal does not.
-    fn scan(&self) -> io::Result<()> {
+    pub(super) fn scan(&self) -> io::Result<()> {
         let folder = self.files.folder();
         let mut state = self.files.state();
         let mut blobs = HashMap::new();

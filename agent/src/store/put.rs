@@ -125,8 +125,12 @@ impl Store {
         let temporary = writer.temporary.path().join(format!("{}.link", source.checksum));
         remove(&temporary)?;
         fs::hard_link(&blob, &temporary)?;
-        self.step(Step::LinkMade)?;
-        fs::rename(&temporary, &path)?;
+        let named = self.step(Step::LinkMade).and_then(|()| fs::rename(&temporary, &path));
+        if let Err(error) = named {
+            // Swept with the agent's folder if this fails, too.
+            let _ = remove(&temporary);
+            return Err(error);
+        }
         self.step(Step::LinkNamed)?;
         sync(&its)?;
         self.step(Step::LinkSynced)

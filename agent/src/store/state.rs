@@ -28,7 +28,11 @@ const USE_NOTED_AFTER: u64 = 60_000_000;
 #[derive(Default)]
 pub(super) struct State {
     modules: HashMap<Sha256, Module>,
-    sources: BTreeMap<Source, Known>,
+    sources: BTreeMap<Source, Sha256>,
+    /// Credentials that open a source. It may be one that only another store has.
+    granted: HashMap<Source, BTreeSet<Sha256>>,
+    /// Keys that have signed what a source has.
+    signed: HashMap<Source, BTreeSet<Sha256>>,
     urls: HashMap<Sha256, Resolution>,
     /// Records that the journal does not have.
     pending: Vec<Record>,
@@ -45,13 +49,6 @@ pub(super) struct Module {
     pub(super) used: u64,
     /// The same, as the journal has it.
     noted: u64,
-}
-
-#[derive(Debug)]
-struct Known {
-    sha256: Sha256,
-    granted: BTreeSet<Sha256>,
-    signed: BTreeSet<Sha256>,
 }
 
 /// What a URL was last found to mean.
@@ -131,25 +128,13 @@ impl State {
                 module.noted = module.noted.max(*used);
             }
             Record::Source { name, checksum, sha256 } => {
-                let source = Source { name: *name, checksum: *checksum };
-                match self.sources.get_mut(&source) {
-                    Some(known) if known.sha256 == *sha256 => {}
-                    _ => {
-                        let known =
-                            Known { sha256: *sha256, granted: BTreeSet::new(), signed: BTreeSet::new() };
-                        self.sources.insert(source, known);
-                    }
-                }
+                self.sources.insert(Source { name: *name, checksum: *checksum }, *sha256);
             }
             Record::Granted { name, checksum, to } => {
-                if let Some(known) = self.sources.get_mut(&Source { name: *name, checksum: *checksum }) {
-                    add(&mut known.granted, *to);
-                }
+                add(&mut self.granted, Source { name: *name, checksum: *checksum }, *to);
             }
             Record::Signed { name, checksum, by } => {
-                if let Some(known) = self.sources.get_mut(&Source { name: *name, checksum: *checksum }) {
-                    add(&mut known.signed, *by);
-                }
+                add(&mut self.signed, Source { name: *name, checksum: *checksum }, *by);
             }
             Record::Url { url, shown, name, checksum, resource, version, used } => {
                 self.mean(*url, shown, Source { name: *name, checksum: *checksum }, resource, version, *used);
@@ -192,7 +177,12 @@ impl State {
     fn forget(&mut self, sha256: &Sha256) {
         self.modules.remove(sha256);
         self.verified.remove(sha256);
-        self.sources.retain(|_, known| known.sha256 != *sha256);
+        let gone: Vec<Source> = self.sources_of(sha256).collect();
+        for source in gone {
+            self.sources.remove(&source);
+            self.granted.remove(&source);
+            self.signed.remove(&source);
+        }
         let sources = &self.sources;
         // By whichever tag it was found: none of them may go on to mean what is not there.
         self.urls.retain(|_, known| sources.contains_key(&known.source));
@@ -216,7 +206,7 @@ impl State {
     }
 
     pub(super) fn module_of(&self, source: &Source) -> Option<Sha256> {
-        self.sources.get(source).map(|known| known.sha256)
+        self.sources.get(source).copied()
     }
 
     pub(super) fn module(&self, sha256: &Sha256) -> Option<Module> {
@@ -228,7 +218,7 @@ impl State {
     }
 
     pub(super) fn sources_of(&self, sha256: &Sha256) -> impl Iterator<Item = Source> {
-        self.sources.iter().filter(move |(_, known)| known.sha256 == *sha256).map(|(source, _)| *source)
+        self.sources.iter().filter(move |(_, of)| *of == sha256).map(|(source, _)| *source)
     }
 
     pub(super) fn resolution(&self, url: &Sha256) -> Option<&Resolution> {
@@ -243,11 +233,11 @@ impl State {
     }
 
     pub(super) fn is_granted(&self, source: &Source, to: &Sha256) -> bool {
-        self.sources.get(source).is_some_and(|known| known.granted.contains(to))
+        self.granted.get(source).is_some_and(|granted| granted.contains(to))
     }
 
     pub(super) fn signers(&self, source: &Source) -> Vec<Sha256> {
-        self.sources.get(source).map(|known| known.signed.iter().copied().collect()).unwrap_or_default()
+        self.signed.get(source).map(|signed| signed.iter().copied().collect()).unwrap_or_default()
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -277,6 +267,8 @@ impl State {
         self.modules.clear();
         self.sources.clear();
         self.urls.clear();
+        self.granted.clear();
+        self.signed.clear();
         records.iter().for_each(|record| self.apply(record));
         let pending = self.take_pending();
         pending.iter().for_each(|record| self.apply(record));
@@ -292,11 +284,16 @@ impl State {
             size: module.size,
             used: module.used,
         });
-        let sources = self.sources.iter().flat_map(|(Source { name, checksum }, known)| {
-            let (name, checksum) = (*name, *checksum);
-            let granted = known.granted.iter().map(move |to| Record::Granted { name, checksum, to: *to });
-            let signed = known.signed.iter().map(move |by| Record::Signed { name, checksum, by: *by });
-            std::iter::once(Record::Source { name, checksum, sha256: known.sha256 }).chain(granted).chain(signed)
+        let sources = self.sources.iter().map(|(Source { name, checksum }, sha256)| Record::Source {
+            name: *name,
+            checksum: *checksum,
+            sha256: *sha256,
+        });
+        let granted = self.granted.iter().flat_map(|(Source { name, checksum }, granted)| {
+            granted.iter().map(|to| Record::Granted { name: *name, checksum: *checksum, to: *to })
+        });
+        let signed = self.signed.iter().flat_map(|(Source { name, checksum }, signed)| {
+            signed.iter().map(|by| Record::Signed { name: *name, checksum: *checksum, by: *by })
         });
         let urls = self.urls.iter().flat_map(|(url, known)| {
             known.versions.iter().map(|(resource, version)| Record::Url {
@@ -309,14 +306,18 @@ impl State {
                 used: known.used,
             })
         });
-        modules.chain(sources).chain(urls).collect()
+        modules.chain(sources).chain(granted).chain(signed).chain(urls).collect()
     }
 }
 
-/// Beyond the limit, all are asked for again.
-fn add(to: &mut BTreeSet<Sha256>, what: Sha256) {
-    if to.len() >= MOST_GRANTS {
+/// Beyond the limits, all are asked for again.
+fn add(to: &mut HashMap<Source, BTreeSet<Sha256>>, source: Source, what: Sha256) {
+    if to.len() >= MOST_URLS && !to.contains_key(&source) {
         to.clear();
     }
-    to.insert(what);
+    let known = to.entry(source).or_default();
+    if known.len() >= MOST_GRANTS {
+        known.clear();
+    }
+    known.insert(what);
 }

@@ -34,13 +34,13 @@ enum Kind {
 }
 
 impl Kind {
-    fn algorithms(self) -> &'static [&'static dyn VerificationAlgorithm] {
+    fn algorithms(self) -> Vec<&'static dyn VerificationAlgorithm> {
         match self {
-            Self::P256 => &[&signature::ECDSA_P256_SHA256_ASN1],
+            Self::P256 => vec![&signature::ECDSA_P256_SHA256_ASN1],
             // Cosign hashes by SHA-256 whatever the curve; others by the curve's own.
-            Self::P384 => &[&signature::ECDSA_P384_SHA256_ASN1, &signature::ECDSA_P384_SHA384_ASN1],
-            Self::Ed25519 => &[&signature::ED25519],
-            Self::Rsa => &[&signature::RSA_PKCS1_2048_8192_SHA256],
+            Self::P384 => vec![&signature::ECDSA_P384_SHA256_ASN1, &signature::ECDSA_P384_SHA384_ASN1],
+            Self::Ed25519 => vec![&signature::ED25519],
+            Self::Rsa => vec![&signature::RSA_PKCS1_2048_8192_SHA256],
         }
     }
 }
@@ -93,8 +93,8 @@ impl PublicKey {
     fn has_signed(&self, payload: &[u8], signature: &[u8]) -> bool {
         self.kind
             .algorithms()
-            .iter()
-            .any(|algorithm| UnparsedPublicKey::new(*algorithm, &self.bytes).verify(payload, signature).is_ok())
+            .into_iter()
+            .any(|algorithm| UnparsedPublicKey::new(algorithm, &self.bytes).verify(payload, signature).is_ok())
     }
 }
 
