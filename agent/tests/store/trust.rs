@@ -133,7 +133,7 @@ fn large() -> tempfile::NamedTempFile {
             bytes.push(low | 0x80);
         }
     };
-    const COUNT: usize = 2_000;
+    const COUNT: usize = 250;
     const BODY: usize = 40_000;
     let section = |id: u8, content: &[u8]| [&[id][..], &leb(content.len()), content].concat();
     let mut file = std::io::BufWriter::new(tempfile::NamedTempFile::new().unwrap());
@@ -154,7 +154,7 @@ fn large() -> tempfile::NamedTempFile {
     for _ in 1..COUNT {
         file.write_all(&other).unwrap();
     }
-    const DATA: usize = 60_000_000;
+    const DATA: usize = 95_000_000;
     let head = [&b"\x01\0\x41\0\x0b"[..], &leb(DATA)].concat();
     file.write_all(&[&[11][..], &leb(head.len() + DATA), &head].concat()).unwrap();
     file.write_all(&vec![7; DATA]).unwrap();
