@@ -6,8 +6,8 @@
 use std::io::{self, Read};
 
 use wasmparser::{
-    BinaryReader, BinaryReaderError, Chunk, ConstExpr, DataSectionReader, FuncValidatorAllocations, Parser, Payload,
-    ValidPayload, Validator, WasmFeatures,
+    BinaryReader, BinaryReaderError, Chunk, ConstExpr, DataSectionReader, FuncValidatorAllocations, Parser,
+    Payload, ValidPayload, Validator, WasmFeatures,
 };
 
 use crate::describe::Names;
@@ -115,8 +115,12 @@ impl Description {
             parser = resumed(input.offset, &header_of_a_module())?;
         }
         match parser.parse(&[], true)? {
-            Chunk::Parsed { payload: payload @ Payload::End(_), .. } => reading.validator.payload(&payload)?,
-            _ => return Err(Unreadable::Invalid(format!("it ends too soon (at offset 0x{:x})", input.offset))),
+            Chunk::Parsed { payload: payload @ Payload::End(_), .. } => {
+                reading.validator.payload(&payload)?
+            }
+            _ => {
+                return Err(Unreadable::Invalid(format!("it ends too soon (at offset 0x{:x})", input.offset)));
+            }
         };
         let mut description = reading.description;
         description.size = usize::try_from(input.offset).unwrap_or(usize::MAX);
@@ -171,7 +175,12 @@ impl Reading {
         }
     }
 
-    fn code<R: Read>(&mut self, parser: &mut Parser, input: &mut Input<R>, size: u64) -> Result<(), Unreadable> {
+    fn code<R: Read>(
+        &mut self,
+        parser: &mut Parser,
+        input: &mut Input<R>,
+        size: u64,
+    ) -> Result<(), Unreadable> {
         let Some((_, _, header)) = input.section()? else { return Ok(()) };
         let count = input.want(header + 5)?.get(header..).unwrap_or_default();
         let count = BinaryReader::new(count, 0).read_var_u32()?;
@@ -286,7 +295,8 @@ impl<R: Read> Input<R> {
                 self.buffer.drain(..self.begin);
                 self.begin = 0;
             }
-            let missing = u64::try_from(bytes.saturating_sub(self.buffer.len()).max(PIECE)).unwrap_or(u64::MAX);
+            let missing =
+                u64::try_from(bytes.saturating_sub(self.buffer.len()).max(PIECE)).unwrap_or(u64::MAX);
             let read = self.from.by_ref().take(missing).read_to_end(&mut self.buffer)?;
             self.ended = read == 0;
         }
@@ -414,7 +424,11 @@ mod tests {
     #[test]
     fn sizes_that_lie_are_refused_and_nothing_is_kept_for_them() {
         let header = b"\0asm\x01\0\0\0";
-        for section in [&b"\x01\xff\xff\xff\xff\x0f"[..], b"\x00\xff\xff\xff\xff\x0f\x01a", b"\x0b\xff\xff\xff\xff\x0f\x01"] {
+        for section in [
+            &b"\x01\xff\xff\xff\xff\x0f"[..],
+            b"\x00\xff\xff\xff\xff\x0f\x01a",
+            b"\x0b\xff\xff\xff\xff\x0f\x01",
+        ] {
             refused(&[header, section].concat());
         }
     }

@@ -90,6 +90,19 @@ impl Store {
     ///
     /// [`Reason::Disk`]
     pub fn checked(&self, source: &Source) -> Result<Option<Held>, Unavailable> {
+        let held = self.verified(source)?;
+        if let Some(held) = &held {
+            self.files.state().touch(&held.sha256);
+        }
+        Ok(held)
+    }
+
+    /// The same, which does not count as being asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Disk`]
+    pub fn verified(&self, source: &Source) -> Result<Option<Held>, Unavailable> {
         match self.files.checked(source)? {
             Checked::Held(held) => Ok(Some(held)),
             Checked::Absent => Ok(None),
@@ -112,14 +125,23 @@ impl Store {
     pub fn resolved(&self, url: &str, shown: String, source: Source, resource: &str, version: &str) {
         let mut state = self.files.state();
         let url = Sha256::of(url.as_bytes());
-        if state.resolution(&url).is_some_and(|known| {
-            known.source() == source && known.version(resource) == Some(version)
-        }) {
+        if state
+            .resolution(&url)
+            .is_some_and(|known| known.source() == source && known.version(resource) == Some(version))
+        {
             return;
         }
         let (resource, version) = (resource.to_owned(), version.to_owned());
         let used = state.tick();
-        state.note(Record::Url { url, shown, name: source.name, checksum: source.checksum, resource, version, used });
+        state.note(Record::Url {
+            url,
+            shown,
+            name: source.name,
+            checksum: source.checksum,
+            resource,
+            version,
+            used,
+        });
     }
 
     /// Whoever has these credentials may have the module of that source: the registry said so.

@@ -53,7 +53,9 @@ impl Address {
             }),
             "oci" => {
                 let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-                    return Err(unusable(format!("the URL {shown:?} names no image: expected oci://registry/repository:tag")));
+                    return Err(unusable(format!(
+                        "the URL {shown:?} names no image: expected oci://registry/repository:tag"
+                    )));
                 };
                 let _ = host;
                 let reference = Reference::of(&format!("{}{path}", authority(&url)));
@@ -103,7 +105,9 @@ impl Reference {
     fn of(text: &str) -> Self {
         let text = text.trim_end_matches('/');
         let (text, digest) = match text.split_once('@') {
-            Some((text, digest)) => (text, digest.strip_prefix("sha256:").and_then(|digest| digest.parse().ok())),
+            Some((text, digest)) => {
+                (text, digest.strip_prefix("sha256:").and_then(|digest| digest.parse().ok()))
+            }
             None => (text, None),
         };
         let after_slash = text.rfind('/').map_or(0, |slash| slash + 1);
@@ -113,15 +117,14 @@ impl Reference {
             None => text,
         };
         let (registry, repository) = match untagged.split_once('/') {
-            Some((registry, repository))
-                if registry.contains(['.', ':']) || registry == "localhost" =>
-            {
+            Some((registry, repository)) if registry.contains(['.', ':']) || registry == "localhost" => {
                 (registry, repository)
             }
             _ => ("index.docker.io", untagged),
         };
         let registry = if registry == "docker.io" { "index.docker.io" } else { registry };
-        let library = if registry == "index.docker.io" && !repository.contains('/') { "library/" } else { "" };
+        let library =
+            if registry == "index.docker.io" && !repository.contains('/') { "library/" } else { "" };
         Self { name: format!("{registry}/{library}{repository}"), digest }
     }
 }

@@ -46,7 +46,8 @@ pub(super) async fn fetch(
 }
 
 async fn from_network(inner: &Arc<Inner>, wanted: &Wanted, address: &Address) -> Result<Landed, Unavailable> {
-    let resolved = inner.fetcher.resolve(wanted).await.inspect_err(|error| inner.count_failure(error, address, true))?;
+    let resolved =
+        inner.fetcher.resolve(wanted).await.inspect_err(|error| inner.count_failure(error, address, true))?;
     let digests: Vec<Sha256> = resolved.checksum.iter().chain(&resolved.also).copied().collect();
     if let (Some(pinned), Some(found)) = (address.pinned, resolved.checksum)
         && !digests.contains(&pinned)
@@ -173,9 +174,10 @@ fn judge(
             Reason::Unsigned,
             format!("{} has to be signed, which is not possible over HTTP: pin it by sha256", address.shown),
         )),
-        (Scheme::Oci, None) => {
-            Err(Unavailable::new(Reason::Unsigned, format!("{} has no manifest that could be signed", address.shown)))
-        }
+        (Scheme::Oci, None) => Err(Unavailable::new(
+            Reason::Unsigned,
+            format!("{} has no manifest that could be signed", address.shown),
+        )),
         (Scheme::Oci, Some(digest)) => found().and_then(|found| {
             rule.check(&found, &digest, &address.reference)
                 .map_err(|why| Unavailable::new(Reason::Unsigned, why))

@@ -22,11 +22,11 @@ use tokio::time::Instant;
 
 use super::address::{Address, Scheme};
 use super::flights::Flights;
-use super::{Held, Library, Reason, Unavailable};
+use super::{Held, Library, LibraryOptions, Reason, Unavailable};
 use crate::fetch::Fetcher;
 use crate::status::Metrics;
 use crate::store::bundle::{Bundle, Packed};
-use crate::store::{Files, Source, Store};
+use crate::store::{Files, Source, Store, StoreOptions};
 use crate::trust::{Policy, Trust};
 use crate::{Sha256, Wanted};
 
@@ -137,8 +137,46 @@ impl Shelf {
         Ok((Packed { url: wanted.url, checksum, sha256, size, path, signatures }, held))
     }
 
-    /// Writes down what the store has noted every second, and removes what has expired at each `interval`. Never ends.
+    /// Opens store, shared store and offline set as the options say.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be opened, and why.
+    pub fn open(
+        store: &StoreOptions,
+        library: &LibraryOptions,
+        trust: Trust,
+        fetcher: Arc<dyn Fetcher>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Unavailable> {
+        let shared = store.shared.as_deref().map(Files::of_another);
+        if let Some(shared) = &shared {
+            shared.reload()?;
+        }
+        let bundle = library.bundle.as_deref().map(Bundle::open).transpose()?;
+        let store = Store::open(store)?;
+        Ok(Self::new(Parts { store, shared, bundle, fetcher, trust, metrics, offline: library.offline }))
+    }
+
+    /// Hashes and parses what is on disk, those modules first that were asked for last, so that all of them are at hand.
+    /// Modules that are in use by then wait for nothing.
+    pub async fn warm(&self) {
+        for source in self.0.store.files().sources() {
+            let inner = self.0.clone();
+            let done = blocking(move || match inner.store.verified(&source)? {
+                Some(held) => inner.admit(&held.sha256, &held.path, &held.path.display().to_string()),
+                None => Ok(()),
+            });
+            if let Err(error) = done.await {
+                tracing::warn!(%error, "a stored module is not served");
+            }
+        }
+    }
+
+    /// [Warms](Self::warm) up, then writes down what the store has noted every second, and removes what has expired at
+    /// each `interval`. Never ends.
     pub async fn keep_house(&self, interval: Duration) {
+        self.warm().await;
         let mut flush = tokio::time::interval(Duration::from_secs(1));
         let mut purge = tokio::time::interval(interval.max(Duration::from_millis(1)));
         loop {
@@ -192,8 +230,9 @@ async fn obtain(inner: Arc<Inner>, wanted: Wanted) -> Result<Held, Unavailable> 
             return Err(timed_out(&wanted, &address));
         }
         let key = inner.key(&wanted, &address);
-        let (flight, joined) =
-            inner.flights.join(key.clone(), || super::fetching::fetch(inner.clone(), wanted.clone(), address.clone(), key));
+        let (flight, joined) = inner.flights.join(key.clone(), || {
+            super::fetching::fetch(inner.clone(), wanted.clone(), address.clone(), key)
+        });
         match tokio::time::timeout(left, flight).await {
             Err(_) => return Err(timed_out(&wanted, &address)),
             // Whoever began it had less time than this one has.
@@ -217,7 +256,11 @@ impl Inner {
     }
 
     /// The module if it is on disk, hashed and parsed if it was not since the start. Blocks.
-    pub(super) fn find_on_disk(&self, wanted: &Wanted, address: &Address) -> Result<Option<Landed>, Unavailable> {
+    pub(super) fn find_on_disk(
+        &self,
+        wanted: &Wanted,
+        address: &Address,
+    ) -> Result<Option<Landed>, Unavailable> {
         let Some(source) = self.meant(wanted, address) else { return Ok(None) };
         let Some(held) = self.on_disk(&source)? else { return Ok(None) };
         self.admit(&held.sha256, &held.path, &address.shown)?;
@@ -263,7 +306,8 @@ impl Inner {
             return true;
         }
         let files = self.store.files();
-        files.is_granted(source, &self.store.anybody()) || files.is_granted(source, &self.credentials(wanted, address))
+        files.is_granted(source, &self.store.anybody())
+            || files.is_granted(source, &self.credentials(wanted, address))
     }
 
     /// Whether no rule is against serving it from the store.
@@ -328,7 +372,10 @@ fn timed_out(wanted: &Wanted, address: &Address) -> Unavailable {
     let after = wanted.timeout;
     let message = match address.scheme {
         Scheme::Oci => {
-            format!("could not fetch Wasm OCI image: could not fetch manifest: {}: not there after {after:?}", address.shown)
+            format!(
+                "could not fetch Wasm OCI image: could not fetch manifest: {}: not there after {after:?}",
+                address.shown
+            )
         }
         Scheme::Http => format!("wasm module download failed: {}: not there after {after:?}", address.shown),
     };

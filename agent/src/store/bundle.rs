@@ -198,9 +198,11 @@ impl Entry {
     ///
     /// [`Reason::Disk`], and [`Reason::ChecksumMismatch`] if the set is damaged.
     pub fn copy_to(&self, folder: &Path) -> Result<Downloaded, Unavailable> {
-        let (file, sha256) = self.copy(folder).map_err(|error| disk(&self.file, "cannot copy a module from", &error))?;
+        let (file, sha256) =
+            self.copy(folder).map_err(|error| disk(&self.file, "cannot copy a module from", &error))?;
         if sha256 != self.sha256 {
-            let message = format!("{}: a module is {sha256} and should be {}", self.file.display(), self.sha256);
+            let message =
+                format!("{}: a module is {sha256} and should be {}", self.file.display(), self.sha256);
             return Err(Unavailable::new(Reason::ChecksumMismatch, message));
         }
         Ok(Downloaded { file, sha256, size: self.size })
@@ -300,10 +302,16 @@ fn blob(digest: &Sha256) -> String {
 /// All files of a set but the modules: name and content. The index is the last.
 fn documents(modules: &[Packed]) -> io::Result<Vec<(String, Vec<u8>)>> {
     let empty = b"{}".to_vec();
-    let config =
-        || Descriptor { media_type: EMPTY.to_owned(), digest: named(&empty), size: 2, annotations: BTreeMap::new() };
-    let mut documents =
-        vec![("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()), (blob(&Sha256::of(&empty)), empty.clone())];
+    let config = || Descriptor {
+        media_type: EMPTY.to_owned(),
+        digest: named(&empty),
+        size: 2,
+        annotations: BTreeMap::new(),
+    };
+    let mut documents = vec![
+        ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+        (blob(&Sha256::of(&empty)), empty.clone()),
+    ];
     let mut manifests = Vec::new();
     for module in modules {
         let mut annotations = BTreeMap::new();

@@ -75,6 +75,13 @@ impl Files {
     /// The module of a source that was hashed before and is untouched since: two system calls, no hashing.
     #[must_use]
     pub fn at_hand(&self, source: &Source) -> Option<Held> {
+        let held = self.look(source)?;
+        self.state().touch(&held.sha256);
+        Some(held)
+    }
+
+    /// The same, which does not count as being asked for.
+    fn look(&self, source: &Source) -> Option<Held> {
         let mut state = self.state();
         let sha256 = state.module_of(source)?;
         let verified = *state.verified.get(&sha256)?;
@@ -85,18 +92,17 @@ impl Files {
         if found != verified || pin.stat != verified {
             return None;
         }
-        state.touch(&sha256);
         let size = state.module(&sha256)?.size;
         Some(Held { path, sha256, checksum: source.checksum, size, pin: Pin::new(pin) })
     }
 
-    /// The same, hashed if it must be. Blocks on the disk.
+    /// The same, hashed if it must be. Does not count as being asked for. Blocks on the disk.
     ///
     /// # Errors
     ///
     /// [`crate::Reason::Disk`]
     pub fn checked(&self, source: &Source) -> Result<Checked, Unavailable> {
-        if let Some(held) = self.at_hand(source) {
+        if let Some(held) = self.look(source) {
             return Ok(Checked::Held(held));
         }
         let (sha256, pin, verified) = {
@@ -129,7 +135,7 @@ impl Files {
                 state.pins.remove(&sha256);
             }
         }
-        Ok(self.at_hand(source).map_or(Checked::Unlinked(sha256), Checked::Held))
+        Ok(self.look(source).map_or(Checked::Unlinked(sha256), Checked::Held))
     }
 
     /// As [`pin`](Self::pin); waits for whoever looks whether it can be evicted.
@@ -176,6 +182,15 @@ impl Files {
     #[must_use]
     pub fn knows(&self, source: &Source) -> bool {
         self.state().module_of(source).is_some()
+    }
+
+    /// All sources, those of the modules first that were asked for last.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        let state = self.state();
+        let mut modules: Vec<_> = state.modules().map(|(sha256, module)| (module.used, sha256)).collect();
+        modules.sort_unstable_by(|one, other| other.cmp(one));
+        modules.iter().flat_map(|(_, sha256)| state.sources_of(sha256)).collect()
     }
 
     /// What a URL was last found to mean.

@@ -51,7 +51,10 @@ pub(super) fn lines(records: &[Record]) -> io::Result<Vec<u8>> {
     for record in records {
         let text = serde_json::to_string(record)?;
         if text.len() + CHECK + 2 > LONGEST_LINE {
-            tracing::warn!(bytes = text.len(), "a record is too long for the journal of the store and is left out");
+            tracing::warn!(
+                bytes = text.len(),
+                "a record is too long for the journal of the store and is left out"
+            );
             continue;
         }
         lines.extend_from_slice(check(text.as_bytes()).as_bytes());

@@ -147,8 +147,11 @@ impl Store {
                 state.note(Record::Source { name: source.name, checksum: source.checksum, sha256: *sha256 });
             }
         }
-        let gone: Vec<Sha256> =
-            state.modules().map(|(sha256, _)| sha256).filter(|sha256| !folder.blob(sha256).exists()).collect();
+        let gone: Vec<Sha256> = state
+            .modules()
+            .map(|(sha256, _)| sha256)
+            .filter(|sha256| !folder.blob(sha256).exists())
+            .collect();
         for sha256 in gone {
             let linked = state
                 .sources_of(&sha256)

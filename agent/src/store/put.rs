@@ -26,7 +26,9 @@ impl Store {
         let size = downloaded.size;
         let path = self.files.folder().path(first);
         self.put_at(downloaded, sources).map_err(|failure| match failure {
-            Failure::Io(doing, error) => disk(&path, &format!("{doing} (a module of {size} bytes) for"), &error),
+            Failure::Io(doing, error) => {
+                disk(&path, &format!("{doing} (a module of {size} bytes) for"), &error)
+            }
             Failure::Told(told) => told,
         })?;
         self.files.at_hand(first).ok_or_else(|| {
@@ -44,7 +46,9 @@ impl Store {
             let error = io::Error::other(format!("{written} bytes are in the file"));
             return Err(Failure::Io("cannot write", error));
         }
-        file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed("cannot set permissions"))?;
+        file.as_file()
+            .set_permissions(Permissions::from_mode(0o644))
+            .map_err(failed("cannot set permissions"))?;
         file.as_file().sync_all().map_err(failed("cannot write"))?;
         self.step(Step::Synced).map_err(failed("cannot write"))?;
 

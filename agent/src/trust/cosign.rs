@@ -37,7 +37,7 @@ impl Kind {
     fn algorithms(self) -> Vec<&'static dyn VerificationAlgorithm> {
         match self {
             Self::P256 => vec![&signature::ECDSA_P256_SHA256_ASN1],
-            // Cosign hashes by SHA-256 whatever the curve; others by the curve's own.
+            // Cosign 2.6 hashes by the curve's own; it and others have hashed by SHA-256 whatever the curve.
             Self::P384 => vec![&signature::ECDSA_P384_SHA256_ASN1, &signature::ECDSA_P384_SHA384_ASN1],
             Self::Ed25519 => vec![&signature::ED25519],
             Self::Rsa => vec![&signature::RSA_PKCS1_2048_8192_SHA256],
@@ -91,10 +91,21 @@ impl PublicKey {
     }
 
     fn has_signed(&self, payload: &[u8], signature: &[u8]) -> bool {
-        self.kind
-            .algorithms()
-            .into_iter()
-            .any(|algorithm| UnparsedPublicKey::new(algorithm, &self.bytes).verify(payload, signature).is_ok())
+        self.kind.algorithms().into_iter().any(|algorithm| {
+            UnparsedPublicKey::new(algorithm, &self.bytes).verify(payload, signature).is_ok()
+        }) || (self.kind == Kind::Ed25519 && self.has_signed_hashed(payload, signature))
+    }
+
+    /// Ed25519ph (RFC 8032), which cosign 2.6 uses with Ed25519 keys and ring does not have.
+    fn has_signed_hashed(&self, payload: &[u8], signature: &[u8]) -> bool {
+        use ed25519_dalek::{Digest as _, Sha512, Signature, VerifyingKey};
+        let Some(key) =
+            self.bytes.as_slice().try_into().ok().and_then(|key| VerifyingKey::from_bytes(key).ok())
+        else {
+            return false;
+        };
+        let Ok(signature) = Signature::from_slice(signature) else { return false };
+        key.verify_prehashed_strict(Sha512::new().chain_update(payload), None, &signature).is_ok()
     }
 }
 

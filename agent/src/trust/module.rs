@@ -84,7 +84,9 @@ fn imports(module: &Description, problems: &mut Vec<String>) {
                 different.push(format!("{name} as {found}, which Envoy has as {}", provided.signature));
             }
             Some(_) => {}
-            None if !import.signature.starts_with('(') => missing.push(format!("{name} (a {})", import.signature)),
+            None if !import.signature.starts_with('(') => {
+                missing.push(format!("{name} (a {})", import.signature))
+            }
             None => missing.push(name),
         }
     }
@@ -106,7 +108,8 @@ fn exports(module: &Description, problems: &mut Vec<String>) {
     }
     match (signature("malloc"), signature("proxy_on_memory_allocate")) {
         (None, None) => problems.push(
-            "exports neither \"malloc\" nor \"proxy_on_memory_allocate\": Envoy cannot pass anything to it".to_owned(),
+            "exports neither \"malloc\" nor \"proxy_on_memory_allocate\": Envoy cannot pass anything to it"
+                .to_owned(),
         ),
         (Some("(i32) -> i32"), _) | (None, Some("(i32) -> i32")) => {}
         (Some(found), _) | (None, Some(found)) => {
@@ -136,7 +139,9 @@ fn notes(module: &Description) -> Vec<String> {
         return Vec::new();
     }
     let named = listed(&precompiled);
-    vec![format!("has precompiled code ({named}), which Envoy runs only if allow_precompiled is set, unchecked")]
+    vec![format!(
+        "has precompiled code ({named}), which Envoy runs only if allow_precompiled is set, unchecked"
+    )]
 }
 
 fn named(import: &Import) -> String {

@@ -198,7 +198,12 @@ impl Rule {
     /// # Errors
     ///
     /// That they are not enough, with what became of each signature.
-    pub fn check(&self, found: &[Signature], digest: &Sha256, reference: &str) -> Result<Vec<Sha256>, String> {
+    pub fn check(
+        &self,
+        found: &[Signature],
+        digest: &Sha256,
+        reference: &str,
+    ) -> Result<Vec<Sha256>, String> {
         let mut signers = Vec::new();
         let mut told = String::new();
         let expected = self.same_reference.then_some(reference);
@@ -226,6 +231,9 @@ impl Rule {
             (_, 0) => "has no signature that counts".to_owned(),
             (_, some) => format!("is signed by {some} of {count} keys"),
         };
-        Err(format!("{reference}@sha256:{digest} {what}; the rule for {} wants {required}{told}", self.pattern))
+        Err(format!(
+            "{reference}@sha256:{digest} {what}; the rule for {} wants {required}{told}",
+            self.pattern
+        ))
     }
 }

@@ -91,7 +91,10 @@ fn a_store_whose_agent_is_killed_at_any_step_opens_and_serves() {
 #[test]
 #[ignore = "run by the test below, in a process of its own"]
 fn child_that_writes_until_it_is_killed() {
-    let options = StoreOptions { bytes: 3 * module("0").len() as u64, ..StoreOptions::at(std::env::var(FOLDER).unwrap()) };
+    let options = StoreOptions {
+        bytes: 3 * module("0").len() as u64,
+        ..StoreOptions::at(std::env::var(FOLDER).unwrap())
+    };
     let store = Store::open(&options).unwrap();
     for number in 0_u64.. {
         put(&store, &(number % 6).to_string()).unwrap();
@@ -107,8 +110,7 @@ fn a_store_whose_agents_are_killed_at_any_time_opens_and_serves() {
     let folder = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..6).map(|number| number.to_string()).collect();
     for round in 0..12 {
-        let mut children =
-            [(); 2].map(|()| child("child_that_writes_until_it_is_killed", folder.path(), ""));
+        let mut children = [(); 2].map(|()| child("child_that_writes_until_it_is_killed", folder.path(), ""));
         std::thread::sleep(Duration::from_millis(rand::rng().random_range(20..150)));
         for child in &mut children {
             child.kill().unwrap();

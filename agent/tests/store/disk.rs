@@ -234,7 +234,13 @@ fn versions_survive_the_agent_once_they_are_flushed_and_the_journal_stays_short(
         put(&store, "a").unwrap();
         for number in 0..20_000 {
             let version = number.to_string();
-            store.resolved("http://example.com/a", "http://example.com/a".to_owned(), source("a"), "r", &version);
+            store.resolved(
+                "http://example.com/a",
+                "http://example.com/a".to_owned(),
+                source("a"),
+                "r",
+                &version,
+            );
             if number % 1_000 == 0 {
                 store.flush().unwrap();
             }

@@ -78,7 +78,10 @@ async fn what_is_no_module_is_refused_though_its_checksum_is_right() {
     let shelf = shelf(folder.path(), &registry);
     let error = shelf.obtain(pinned(&wanted(URL), sum)).await.unwrap_err();
     assert_eq!(error.reason, Reason::NotAModule);
-    assert!(error.message.starts_with(&format!("fetched Wasm binary from {URL} is invalid: not valid")), "{error}");
+    assert!(
+        error.message.starts_with(&format!("fetched Wasm binary from {URL} is invalid: not valid")),
+        "{error}"
+    );
     assert_eq!(shelf.store().files().holds(), (0, 0));
 }
 
@@ -293,6 +296,21 @@ async fn a_new_agent_serves_from_disk_what_an_earlier_one_has_left_while_the_reg
     assert_eq!(registry.visits(), (1, 1));
     let always = policy(&version(&wanted(TAG), "3"), PullPolicy::Always);
     assert_eq!(shelf.obtain(always).await.unwrap_err().reason, Reason::Unreachable);
+}
+
+#[tokio::test]
+async fn a_new_agent_that_has_warmed_up_has_all_at_hand_and_it_does_not_count_as_use() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
+    registry.push(TAG, &module("a"));
+    shelf(folder.path(), &registry).obtain(wanted(TAG)).await.unwrap();
+    let shelf = shelf(folder.path(), &registry);
+    let used = |shelf: &meshloom_agent::library::Shelf| shelf.store().files().list()[0].used;
+    let before = used(&shelf);
+    assert!(shelf.at_hand(&wanted(TAG)).is_none());
+    shelf.warm().await;
+    assert_eq!(used(&shelf), before);
+    assert!(shelf.at_hand(&wanted(TAG)).is_some());
+    assert!(used(&shelf) > before);
 }
 
 // Istio's defect 7.

@@ -18,9 +18,8 @@ async fn a_hundred_who_want_the_same_make_one_download() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
     registry.push(TAG, &module("a"));
     let shelf = shelf(folder.path(), &registry);
-    let all = (0..100).map(|number| {
-        shelf.obtain(Wanted { resource: format!("resource-{number}"), ..wanted(TAG) })
-    });
+    let all =
+        (0..100).map(|number| shelf.obtain(Wanted { resource: format!("resource-{number}"), ..wanted(TAG) }));
     let held: Vec<_> = join_all(all).await.into_iter().map(Result::unwrap).collect();
     assert!(held.iter().all(|one| one.is(&held[0])));
     assert_eq!(registry.visits(), (1, 1));

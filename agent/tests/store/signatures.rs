@@ -27,7 +27,8 @@ impl Signer {
     fn new() -> Self {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
         // SubjectPublicKeyInfo of a point on P-256.
         let head = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\0";
         let der = [&head[..], pair.public_key().as_ref()].concat();
@@ -62,7 +63,12 @@ fn payload(digest: &Sha256, reference: &str, kind: &str) -> String {
 fn rules(signers: &[&Signer], more: &str) -> Rules {
     let keys: String = signers
         .iter()
-        .map(|signer| format!("  - pem: |\n{}\n", signer.pem.trim().lines().map(|line| format!("      {line}\n")).collect::<String>()))
+        .map(|signer| {
+            format!(
+                "  - pem: |\n{}\n",
+                signer.pem.trim().lines().map(|line| format!("      {line}\n")).collect::<String>()
+            )
+        })
         .collect();
     let text = format!("rules:\n- match: registry.test/team/*\n{more}  keys:\n{keys}");
     Rules::from_yaml(&text, Path::new(".")).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -99,7 +105,10 @@ async fn what_does_not_count_as_a_signature_is_told_and_nothing_is_downloaded() 
         (None, "is not signed"),
         (Some(other.sign_image(&wrong, NAME)), "signed by none of the keys"),
         (Some(signer.sign_image(&wrong, NAME)), "it signs another manifest"),
-        (Some(signer.sign(&payload(&wrong, NAME, "something else"))), "its payload is of type \"something else\""),
+        (
+            Some(signer.sign(&payload(&wrong, NAME, "something else"))),
+            "its payload is of type \"something else\"",
+        ),
         (Some(signer.sign("{}")), "its payload is none of cosign's"),
         (Some(signer.sign(&" ".repeat(100_000))), "its payload has 100000 bytes"),
         (Some(Signature { signature: "!".to_owned(), ..signer.sign("{}") }), "no base64"),
@@ -120,7 +129,8 @@ async fn a_signature_for_another_name_counts_unless_the_rule_says_otherwise() {
     for (rule, is_served) in [("", true), ("  sameReference: true\n", false)] {
         let (folder, registry, signer) = (tempfile::tempdir().unwrap(), Registry::new(), Signer::new());
         let digest = registry.push(TAG, &module("a"));
-        registry.change(TAG, |image| image.signatures = vec![signer.sign_image(&digest, "mirror.test/filter")]);
+        registry
+            .change(TAG, |image| image.signatures = vec![signer.sign_image(&digest, "mirror.test/filter")]);
         let done = shelf(folder.path(), &registry, signer.rules(rule)).obtain(wanted(TAG)).await;
         assert_eq!(done.is_ok(), is_served, "{done:?}");
     }
@@ -206,6 +216,23 @@ fn what_cosign_itself_has_signed_is_right_with_every_kind_of_key() {
         changed.payload = [&signature.payload[..], b" "].concat().into();
         assert!(rule.check(&[changed], &digest, name).is_err(), "{key}");
     }
+}
+
+#[test]
+fn ed25519_counts_without_a_hash_too() {
+    let document = ring::signature::Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let pair = ring::signature::Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+    let der = [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\0"[..], pair.public_key().as_ref()].concat();
+    let key = STANDARD.encode(der);
+    let text = format!(
+        "rules: [{{match: '*', keys: [{{pem: \"-----BEGIN PUBLIC KEY-----\\n{key}\\n-----END PUBLIC KEY-----\\n\"}}]}}]"
+    );
+    let rules = Rules::from_yaml(&text, Path::new(".")).unwrap();
+    let digest = Sha256::of(b"manifest");
+    let payload = payload(&digest, NAME, "cosign container image signature");
+    let signature = STANDARD.encode(pair.sign(payload.as_bytes()));
+    let signature = Signature { payload: payload.into(), signature, place: "here".to_owned() };
+    assert!(rules.rule(NAME).unwrap().check(&[signature], &digest, NAME).is_ok());
 }
 
 #[test]

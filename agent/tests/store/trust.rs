@@ -181,6 +181,11 @@ fn a_module_of_200_mb_is_validated_in_less_than_30_mb() {
     command.arg(std::env::current_exe().unwrap());
     command.args(["--exact", "trust::child_that_inspects", "--ignored"]);
     let done = command.env("MESHLOOM_TEST_FILE", file.path()).output().unwrap();
-    assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(String::from_utf8_lossy(&done.stdout).contains("1 passed"));
 }
