@@ -158,7 +158,6 @@ impl Reading {
             match parser.parse(input.rest(), ended)? {
                 Chunk::NeedMoreData(more) => {
                     let have = input.rest().len();
-                    let more = usize::try_from(more).unwrap_or(usize::MAX);
                     input.want(have.saturating_add(more))?;
                 }
                 Chunk::Parsed { consumed, payload } => {
@@ -232,7 +231,9 @@ impl Reading {
             let at = input.offset;
             let mut reader = BinaryReader::new(input.within(LONGEST_OFFSET, end)?, at);
             match reader.read_var_u32()? {
-                0 => drop(reader.read::<ConstExpr<'_>>()?),
+                0 => {
+                    reader.read::<ConstExpr<'_>>()?;
+                }
                 1 => {}
                 2 => {
                     reader.read_var_u32()?;
