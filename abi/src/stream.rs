@@ -119,7 +119,10 @@ impl Description {
                 reading.validator.payload(&payload)?
             }
             _ => {
-                return Err(Unreadable::Invalid(format!("it ends too soon (at offset 0x{:x})", input.offset)));
+                return Err(Unreadable::Invalid(format!(
+                    "it ends too soon (at offset 0x{:x})",
+                    input.offset
+                )));
             }
         };
         let mut description = reading.description;

@@ -185,6 +185,7 @@ impl Shelf {
                 _ = flush.tick() => blocking(move || inner.store.flush()).await,
                 _ = purge.tick() => blocking(move || {
                     let collected = inner.store.gc(SystemTime::now())?;
+                    inner.forget_gone();
                     tracing::debug!(?collected, "the store was looked through");
                     inner.count();
                     Ok(())
@@ -263,8 +264,12 @@ impl Inner {
     ) -> Result<Option<Landed>, Unavailable> {
         let Some(source) = self.meant(wanted, address) else { return Ok(None) };
         let Some(held) = self.on_disk(&source)? else { return Ok(None) };
-        self.admit(&held.sha256, &held.path, &address.shown)?;
-        Ok(Some(Landed { held, source }))
+        match self.admit(&held.sha256, &held.path, &address.shown) {
+            Ok(()) => Ok(Some(Landed { held, source })),
+            // It came under another policy. The source may have a better one by now.
+            Err(error) if error.reason == Reason::NotAModule && !self.offline => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The module of a source, hashed if it was not since the start. Blocks.
@@ -360,6 +365,13 @@ impl Inner {
             self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(*sha256);
         }
         Ok(())
+    }
+
+    /// Keeps what is known of modules as short as the store.
+    fn forget_gone(&self) {
+        let stores = std::iter::once(self.store.files()).chain(&self.shared);
+        let there: HashSet<Sha256> = stores.flat_map(Files::list).map(|module| module.sha256).collect();
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).retain(|sha256| there.contains(sha256));
     }
 
     pub(super) fn count(&self) {

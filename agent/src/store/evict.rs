@@ -77,6 +77,7 @@ impl Store {
         };
         let mut collected = Collected::default();
         let mut gone = Vec::new();
+        let mut in_use = Vec::new();
         choose(candidates, self.bytes, size, expired, |candidate| match self.evict(&candidate.sha256) {
             Ok(true) => {
                 collected.modules += 1;
@@ -84,12 +85,17 @@ impl Store {
                 gone.push(Record::Forget { sha256: candidate.sha256 });
                 true
             }
-            Ok(false) => false,
+            Ok(false) => {
+                in_use.push(candidate.sha256);
+                false
+            }
             Err(error) => {
                 tracing::warn!(sha256 = %candidate.sha256, %error, "a module cannot be removed from the store");
                 false
             }
         });
+        // Or it would have expired on the very day on which it is no longer used.
+        in_use.iter().for_each(|sha256| self.files.state().touch(sha256));
         self.write(writer, &gone)?;
         Ok(collected)
     }

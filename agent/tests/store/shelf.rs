@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use meshloom_agent::library::{Parts, Shelf};
-use meshloom_agent::store::Files;
+use meshloom_agent::store::{Files, Store, StoreOptions};
+use meshloom_agent::trust::{Policy, Trust, TrustOptions};
 use meshloom_agent::{Library as _, PullPolicy, Reason, Secret, Wanted};
 
 use crate::registry::{Registry, module, parts, pinned, policy, shelf, version, wanted};
@@ -193,4 +194,45 @@ fn listing(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
     }
     found.sort();
     found
+}
+
+#[tokio::test]
+async fn what_was_stored_under_a_warning_is_not_served_once_checks_are_enforced() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
+    let flawed = wat::parse_str("(module)").unwrap();
+    registry.push(TAG, &flawed);
+    let trust = Trust::new(&TrustOptions { check: Policy::Warn, ..TrustOptions::default() }).unwrap();
+    let lenient = Shelf::new(Parts { trust, ..parts(folder.path(), &registry) });
+    lenient.obtain(wanted(TAG)).await.unwrap();
+    assert!(lenient.at_hand(&wanted(TAG)).is_some());
+    drop(lenient);
+    let strict = shelf(folder.path(), &registry);
+    strict.warm().await;
+    assert!(strict.at_hand(&wanted(TAG)).is_none());
+    assert_eq!(strict.obtain(wanted(TAG)).await.unwrap_err().reason, Reason::NotAModule);
+    registry.push(TAG, &module("a"));
+    assert!(strict.obtain(wanted(TAG)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_house_is_kept_as_time_goes_by() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
+    registry.push(TAG, &module("a"));
+    let mut options = StoreOptions::at(folder.path());
+    options.expiry = Duration::ZERO;
+    let store = Store::open(&options).unwrap();
+    let shelf = Shelf::new(Parts { store, ..parts(folder.path(), &registry) });
+    let held = shelf.obtain(wanted(TAG)).await.unwrap();
+    let keeper = shelf.clone();
+    let keeper = tokio::spawn(async move { keeper.keep_house(Duration::from_secs(3600)).await });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let journal = std::fs::read_to_string(folder.path().join(".meshloom/journal")).unwrap();
+    assert!(journal.contains(TAG), "what was resolved is written down");
+    assert!(held.path.exists());
+    let path = held.path.clone();
+    drop(held);
+    tokio::time::sleep(Duration::from_secs(3601)).await;
+    assert!(!path.exists());
+    assert_eq!(shelf.store().files().holds(), (0, 0));
+    keeper.abort();
 }
