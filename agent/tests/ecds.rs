@@ -8,6 +8,8 @@
 
 #[path = "ecds/convert.rs"]
 mod convert;
+#[path = "ecds/corpus.rs"]
+mod corpus;
 #[path = "support/library.rs"]
 #[allow(dead_code, reason = "other test programs use more of it")]
 mod library;
