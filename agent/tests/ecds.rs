@@ -17,6 +17,8 @@ mod library;
 mod messages;
 #[path = "ecds/model.rs"]
 mod model;
+#[path = "ecds/offline.rs"]
+mod offline;
 #[path = "ecds/order.rs"]
 mod order;
 #[path = "ecds/policy.rs"]
