@@ -62,31 +62,47 @@ impl Kind {
 
 /// The same in the words of this transport: the peer closed its connection, or the stream, without an error.
 fn shut_down(status: &Status) -> bool {
-    match transport(status) {
-        Some(cause) if cause.is_go_away() || cause.is_reset() => cause.reason() == Some(h2::Reason::NO_ERROR),
-        Some(cause) => cause.get_io().is_some_and(|cause| {
-            matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe)
-        }),
-        None => false,
+    match Cause::of(status) {
+        Some(Cause::Http2(Some(reason))) => reason == h2::Reason::NO_ERROR,
+        Some(Cause::Lost(kind)) => matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe),
+        Some(Cause::Http2(None)) | None => false,
     }
 }
 
-fn transport(status: &Status) -> Option<&h2::Error> {
-    let mut cause = status.source();
-    while let Some(found) = cause {
-        if let Some(found) = found.downcast_ref::<h2::Error>() {
-            return Some(found);
+/// What became of the connection, where that is why there is a status at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The peer reset the stream, or said that it goes away, for that reason. Nothing, for trouble of the protocol.
+    Http2(Option<h2::Reason>),
+    /// The connection is lost.
+    Lost(io::ErrorKind),
+}
+
+impl Cause {
+    fn of(status: &Status) -> Option<Self> {
+        let mut cause = status.source();
+        while let Some(found) = cause {
+            if let Some(found) = found.downcast_ref::<h2::Error>() {
+                return Some(match found.get_io() {
+                    Some(lost) => Self::Lost(lost.kind()),
+                    None if found.is_remote() => Self::Http2(found.reason()),
+                    None => Self::Http2(None),
+                });
+            }
+            if let Some(lost) = found.downcast_ref::<io::Error>() {
+                return Some(Self::Lost(lost.kind()));
+            }
+            cause = found.source();
         }
-        cause = found.source();
+        None
     }
-    None
 }
 
 /// The status as the other side is told it: code, message and details, without what belongs to one connection. A lost
 /// connection is `UNAVAILABLE`, as in every other implementation of gRPC; here it comes as `UNKNOWN`.
 pub(super) fn passed_on(status: &Status) -> Status {
-    let code = match transport(status) {
-        Some(cause) if cause.is_io() || cause.is_go_away() => Code::Unavailable,
+    let code = match Cause::of(status) {
+        Some(Cause::Lost(_) | Cause::Http2(Some(h2::Reason::NO_ERROR))) => Code::Unavailable,
         _ => status.code(),
     };
     Status::with_details(code, whole_message(status), bytes::Bytes::copy_from_slice(status.details()))
@@ -144,6 +160,15 @@ mod tests {
         assert_eq!(of(h2::Reason::NO_ERROR.into()), Kind::Unexpected, "neither reset nor closed by the peer");
         assert_eq!(of(h2::Reason::INTERNAL_ERROR.into()), Kind::Unexpected);
         assert_eq!(of(h2::Reason::CANCEL.into()), Kind::Expected);
+        let lost = |kind| Status::from_error(Box::new(io::Error::from(kind)));
+        for (kind, expected) in [
+            (io::ErrorKind::UnexpectedEof, Kind::Expected),
+            (io::ErrorKind::BrokenPipe, Kind::Expected),
+            (io::ErrorKind::ConnectionReset, Kind::Unexpected),
+        ] {
+            assert_eq!(Kind::of(Some(&lost(kind))), expected, "{kind}");
+            assert_eq!(passed_on(&lost(kind)).code(), Code::Unavailable);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The proxy as a whole.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,19 +43,22 @@ pub struct Proxy {
 impl Proxy {
     /// Binds the socket. From then on Envoy can connect, and is answered once [`serve`](Self::serve) runs.
     ///
-    /// `conversion` is not used if [`Options::wasm_remote_load_conversion`] is off.
+    /// `environment` is where `XDS_HEADER_*` are looked for: [`std::env::vars_os`]. `conversion` is not used if
+    /// [`Options::wasm_remote_load_conversion`] is off.
     ///
     /// # Errors
     ///
     /// All that is wrong with the options, or why the socket cannot be bound.
     pub async fn bind(
         options: &Options,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
         conversion: Conversion,
         board: Arc<Board>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Refused> {
         // Variables that are not UTF-8 cannot be metadata, and are none of the agent's.
-        let environment = std::env::vars_os()
+        let environment = environment
+            .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let upstream = Upstream::new(options, environment)?;
         let listener = Listener::bind(&options.xds_listen, options.xds_listen_anywhere).await?;
