@@ -299,7 +299,7 @@ impl Relay<'_> {
         }
     }
 
-    fn to_control_plane(&mut self, request: Bytes) -> Result<(), Over> {
+    fn to_control_plane(&self, request: Bytes) -> Result<(), Over> {
         self.shared.metrics.request();
         let waiting = self.queue.push(request);
         if waiting > self.shared.max_waiting {

@@ -71,13 +71,26 @@ impl Envoy {
         self.open(if delta { DELTA } else { SOTW }).await
     }
 
+    /// Opens a stream of state of the world whose first request is already under way: a control plane may answer
+    /// nothing before it.
+    pub async fn sotw_with(&self, first: &impl prost::Message) -> Stream {
+        self.call(SOTW, Some(first.encode_to_vec().into())).await.expect("the stream is refused")
+    }
+
     async fn open(&self, path: &'static str) -> Stream {
         self.try_open(path).await.expect("the agent refuses the stream")
     }
 
     /// Opens a stream of that method.
     pub async fn try_open(&self, path: &'static str) -> Result<Stream, Status> {
+        self.call(path, None).await
+    }
+
+    async fn call(&self, path: &'static str, first: Option<Bytes>) -> Result<Stream, Status> {
         let (requests, sent) = mpsc::unbounded_channel();
+        if let Some(first) = first {
+            requests.send(first).unwrap();
+        }
         let mut client = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(usize::MAX);
         client.ready().await.expect("the agent has closed the connection");
         let call = client.streaming(
