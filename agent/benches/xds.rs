@@ -3,6 +3,14 @@
 //! `cargo bench -p meshloom-agent --bench xds`. Control plane, agent and Envoy each have one thread. Every figure is
 //! taken beside the same without the agent, for the fakes have a cost of their own. Fails if a goal is missed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "as in a test: whatever is not as it should be ends the bench"
+)]
+
 use std::time::{Duration, Instant};
 
 use agent::Agent;
