@@ -11,8 +11,8 @@
 
 mod convert;
 mod desk;
-mod environment;
 mod envelope;
+mod environment;
 mod filter;
 mod last_good;
 mod offline;

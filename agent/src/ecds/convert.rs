@@ -73,7 +73,10 @@ fn unreadable(what: &str) -> impl Fn(Malformed) -> String {
 fn outcome(any: &[u8], name: &mut String) -> Result<Outcome, String> {
     let resource = Any::read(any).map_err(unreadable("the resource"))?;
     if Some(resource.type_name()) != super::TYPE_URL.rsplit('/').next() {
-        return Err(format!("expected a TypedExtensionConfig, found the type {:?}", short(resource.type_url)));
+        return Err(format!(
+            "expected a TypedExtensionConfig, found the type {:?}",
+            short(resource.type_url)
+        ));
     }
     let unreadable = unreadable("TypedExtensionConfig");
     let extension = resource.value;
@@ -90,7 +93,8 @@ fn outcome(any: &[u8], name: &mut String) -> Result<Outcome, String> {
     if !typed_struct::is(filter.type_name()) {
         return Ok(Outcome::Untouched);
     }
-    let (inner_type, value) = typed_struct::read(filter.value).map_err(self::unreadable(filter.type_name()))?;
+    let (inner_type, value) =
+        typed_struct::read(filter.value).map_err(self::unreadable(filter.type_name()))?;
     let Some(kind) = Kind::of(inner_type.rsplit('/').next().unwrap_or_default()) else {
         return Ok(Outcome::Untouched);
     };

@@ -131,7 +131,10 @@ mod tests {
         };
         let strip = |environment: &[u8]| stripped(&vm_config(environment), environment).unwrap();
         let secret = ("ISTIO_META_WASM_IMAGE_PULL_SECRET", "{}");
-        assert_eq!(strip(&of(&[secret, ("A", "1"), ("ISTIO_META_MINE", "2")])), vm_config(&of(&[("A", "1")])));
+        assert_eq!(
+            strip(&of(&[secret, ("A", "1"), ("ISTIO_META_MINE", "2")])),
+            vm_config(&of(&[("A", "1")]))
+        );
         assert_eq!(strip(&of(&[secret])), without(&vm_config(b""), &[ENVIRONMENT]).unwrap());
         let mut host_keys = Vec::new();
         put_bytes(&mut host_keys, 1, b"PATH");

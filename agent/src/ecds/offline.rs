@@ -56,9 +56,5 @@ pub async fn finish(
         OnFetchFailure::Close => Filter::Deny,
         OnFetchFailure::Wait => return Err(unavailable.message),
     };
-    Ok(Finished {
-        resource: remote.with_filter(filter),
-        module: None,
-        stand_in: Some((filter, unavailable)),
-    })
+    Ok(Finished { resource: remote.with_filter(filter), module: None, stand_in: Some((filter, unavailable)) })
 }

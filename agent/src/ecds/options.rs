@@ -15,8 +15,11 @@ pub struct Options {
     pub convert: bool,
     /// What Envoy is given for a module that cannot be fetched.
     #[arg(
-        long = "wasm-on-fetch-failure", value_name = "POLICY",
-        env = "MESHLOOM_WASM_ON_FETCH_FAILURE", default_value = "last-good", value_enum,
+        long = "wasm-on-fetch-failure",
+        value_name = "POLICY",
+        env = "MESHLOOM_WASM_ON_FETCH_FAILURE",
+        default_value = "last-good",
+        value_enum
     )]
     pub on_fetch_failure: OnFetchFailure,
     /// How long Envoy waits for a module before it is given what stands in for it; the module follows when it is there.

@@ -40,7 +40,8 @@ pub(super) fn decode(kind: Kind, value: &[u8]) -> Result<Vec<u8>, String> {
         .ok_or_else(|| format!("this agent does not know {type_name}"))?;
     let message = DynamicMessage::deserialize(descriptor.clone(), Json::Object(json))
         .map_err(|why| format!("TypedStruct of {type_name}: {why}"))?;
-    sorted(&descriptor, &message.encode_to_vec(), 0).map_err(|why| format!("TypedStruct of {type_name}: {why}"))
+    sorted(&descriptor, &message.encode_to_vec(), 0)
+        .map_err(|why| format!("TypedStruct of {type_name}: {why}"))
 }
 
 /// The descriptors that build.rs compiles from proto/.
@@ -82,9 +83,9 @@ fn sorted(descriptor: &MessageDescriptor, message: &[u8], depth: usize) -> Resul
     }
     let is_map = |number| descriptor.get_field(number).is_some_and(|field| field.is_map());
     found.sort_by(|(one, one_raw), (other, other_raw)| {
-        one.number.cmp(&other.number).then_with(|| {
-            if is_map(one.number) { one_raw.cmp(other_raw) } else { std::cmp::Ordering::Equal }
-        })
+        one.number
+            .cmp(&other.number)
+            .then_with(|| if is_map(one.number) { one_raw.cmp(other_raw) } else { std::cmp::Ordering::Equal })
     });
     Ok(found.iter().flat_map(|(_, raw)| raw.iter().copied()).collect())
 }
@@ -118,7 +119,8 @@ fn object(message: &[u8], depth: usize) -> Result<Map<String, Json>, NoJson> {
             let entry = field.bytes("Struct.fields")?;
             let key = text(entry, 1, "a key of a Struct")?;
             let value = merged(entry, 2, "Struct.fields.value")?.unwrap_or_default();
-            let value = json(&value, depth + 1)?.ok_or_else(|| NoJson::Nothing(key.chars().take(100).collect()))?;
+            let value =
+                json(&value, depth + 1)?.ok_or_else(|| NoJson::Nothing(key.chars().take(100).collect()))?;
             object.insert(key.to_owned(), value);
         }
     }

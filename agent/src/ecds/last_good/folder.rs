@@ -113,7 +113,8 @@ impl Memory for Folder {
         };
         let mut records = Vec::new();
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-            if path.extension().is_none_or(|extension| extension != EXTENSION) || records.len() >= MAX_RECORDS {
+            if path.extension().is_none_or(|extension| extension != EXTENSION) || records.len() >= MAX_RECORDS
+            {
                 continue;
             }
             match read(&path) {
@@ -206,7 +207,10 @@ fn read(path: &Path) -> Result<(String, Record), anyhow::Error> {
     let read = File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
     anyhow::ensure!(read as u64 <= MAX_FILE, "it is longer than {MAX_FILE} bytes");
     let (checksum, text) = text.split_once('\n').unwrap_or_default();
-    anyhow::ensure!(checksum == Sha256::of(text.as_bytes()).to_string(), "its checksum is not that of its content");
+    anyhow::ensure!(
+        checksum == Sha256::of(text.as_bytes()).to_string(),
+        "its checksum is not that of its content"
+    );
     let stored: Stored = serde_json::from_str(text)?;
     anyhow::ensure!(path.file_name() == Some(file_name(&stored.name).as_ref()), "it is for another name");
     let module = match stored.module {
