@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// Modules by URL. A clone is the same library.
 #[derive(Clone, Default)]
-pub struct FakeLibrary(Arc<Inner>);
+pub(crate) struct FakeLibrary(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -28,45 +28,45 @@ struct State {
 }
 
 /// A module as if it were on disk at `/modules/<what>.wasm`.
-pub fn held(what: &str) -> Held {
+pub(crate) fn held(what: &str) -> Held {
     held_by(what, Pin::default())
 }
 
 /// The same, with something that lives as long as it is held.
-pub fn held_by(what: &str, pin: Pin) -> Held {
+pub(crate) fn held_by(what: &str, pin: Pin) -> Held {
     let sha256 = Sha256::of(what.as_bytes());
     Held { path: PathBuf::from(format!("/modules/{what}.wasm")), sha256, checksum: sha256, size: 8, pin }
 }
 
 /// A failure that may pass.
-pub fn unreachable() -> Unavailable {
+pub(crate) fn unreachable() -> Unavailable {
     Unavailable::new(Reason::Unreachable, "connection refused")
 }
 
 impl FakeLibrary {
     /// Is at hand from now on.
-    pub fn has(&self, url: &str, held: Held) {
+    pub(crate) fn has(&self, url: &str, held: Held) {
         self.0.state.lock().unwrap().at_hand.insert(url.to_owned(), held);
     }
 
     /// Is at hand no longer.
-    pub fn loses(&self, url: &str) {
+    pub(crate) fn loses(&self, url: &str) {
         self.0.state.lock().unwrap().at_hand.remove(url);
     }
 
     /// Every attempt for that URL ends so from now on, those that wait too. A module is at hand thereafter.
-    pub fn answers(&self, url: &str, answer: Result<Held, Unavailable>) {
+    pub(crate) fn answers(&self, url: &str, answer: Result<Held, Unavailable>) {
         self.0.state.lock().unwrap().answers.insert(url.to_owned(), answer);
         self.0.changed.notify_waiters();
     }
 
     /// All that has been asked for, in order.
-    pub fn asked(&self) -> Vec<Wanted> {
+    pub(crate) fn asked(&self) -> Vec<Wanted> {
         self.0.state.lock().unwrap().asked.clone()
     }
 
     /// How many attempts were dropped before they had ended.
-    pub fn given_up(&self) -> usize {
+    pub(crate) fn given_up(&self) -> usize {
         self.0.state.lock().unwrap().given_up
     }
 }
