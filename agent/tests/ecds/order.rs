@@ -299,3 +299,18 @@ fn while_the_policy_is_to_wait_other_responses_pass() {
         assert_eq!(stage.serves("a"), Some(module("one")));
     }
 }
+
+#[test]
+fn an_answer_to_something_older_says_nothing_about_what_was_sent_since() {
+    for protocol in BOTH {
+        let mut stage = Stage::new(protocol, &["a", "b"]);
+        stage.push("1", &[wants("a", "one")]);
+        stage.advance(seconds(5.0));
+        stage.library.has(&url("two"), held("two"));
+        stage.push("2", &[wants("a", "two")]);
+        stage.accept("1");
+        assert_eq!(stage.standing("a").standing, Standing::Sent);
+        stage.subscribe(&[], &["a"], "2");
+        assert!(stage.board.all().is_empty());
+    }
+}

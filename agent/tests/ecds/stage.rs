@@ -23,7 +23,6 @@ pub(crate) struct Stage {
     pub(crate) protocol: Protocol,
     pub(crate) library: FakeLibrary,
     pub(crate) board: Arc<Board>,
-    pub(crate) last_good: Arc<LastGood>,
     pub(crate) now: Instant,
     /// Attempts that go on.
     pub(crate) running: BTreeMap<Ticket, Wanted>,
@@ -126,13 +125,11 @@ impl Stage {
         let board = Arc::new(Board::default());
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(library.clone());
-        let desk =
-            Desk::new(1, protocol, shared, Arc::clone(&board), metrics, Arc::clone(&last_good), options);
+        let desk = Desk::new(1, protocol, shared, Arc::clone(&board), metrics, last_good, options);
         Self {
             protocol,
             library,
             board,
-            last_good,
             now: Instant::now(),
             running: BTreeMap::new(),
             given_up: Vec::new(),

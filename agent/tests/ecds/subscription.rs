@@ -4,16 +4,11 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3 as xds;
 use meshloom_agent::Pin;
-use meshloom_agent::ecds::{Options, Protocol, TYPE_URL};
+use meshloom_agent::ecds::{Protocol, TYPE_URL};
 use prost::Message as _;
 
 use crate::library::{held, held_by};
 use crate::stage::*;
-
-/// How many hold the file, besides the test and the library.
-fn holders(file: &Arc<()>) -> usize {
-    Arc::strong_count(file) - 2
-}
 
 /// A library's module whose file is held as long as something else has it.
 fn pinned(stage: &Stage, what: &str) -> Arc<()> {
@@ -22,13 +17,10 @@ fn pinned(stage: &Stage, what: &str) -> Arc<()> {
     file
 }
 
-/// `Pin` clones share one `Arc`: whether anybody but the library has it is seen when the library loses it.
+/// Whether anybody still holds the file once the library does not.
 fn kept(stage: &Stage, what: &str, file: &Arc<()>) -> bool {
-    let again = stage.library.clone();
-    again.loses(&url(what));
-    let kept = Arc::strong_count(file) > 1;
-    assert!(holders(file) <= 1 || kept);
-    kept
+    stage.library.loses(&url(what));
+    Arc::strong_count(file) > 1
 }
 
 #[test]
@@ -177,16 +169,9 @@ fn what_envoy_has_of_an_earlier_stream_is_not_told() {
 #[test]
 fn a_request_that_cannot_be_read_is_passed_on() {
     for protocol in BOTH {
-        let mut stage = Stage::with(protocol, &["a"], Options { convert: false, ..options() });
-        let bytes = match protocol {
-            Protocol::Sotw => {
-                xds::DiscoveryRequest { version_info: "x".into(), ..Default::default() }.encode_to_vec()
-            }
-            Protocol::Delta => {
-                xds::DeltaDiscoveryRequest { type_url: "x".into(), ..Default::default() }.encode_to_vec()
-            }
-        };
-        stage.request(bytes);
+        let mut stage = Stage::new(protocol, &["a"]);
+        // A group, which decoders skip where they do not know it.
+        stage.request(vec![0xa3, 0x06, 0xa4, 0x06]);
         assert_eq!(stage.to_control_plane.len(), 1);
     }
 }

@@ -31,21 +31,22 @@ impl Desk {
         if let Some(record) = record {
             self.last_good.accepted(&name, record);
         }
+        // An answer to something older says nothing about what has been sent since.
+        let last = self.ledger.newest_unanswered(&name).is_none();
         let Some(entry) = self.entries.get_mut(&name) else {
             return self.release(held.into_iter().collect(), now);
         };
-        let module = held.is_some();
         entry.accepted = serving;
         entry.has = held;
         entry.doubtful = None;
-        if entry.straggler.is_some() {
+        if !last || entry.straggler.is_some() {
             return;
         }
-        if module {
+        if entry.listed {
             entry.stands(Standing::Accepted);
             entry.show(&self.board, now);
         } else {
-            // A resource without a module: there is nothing more to tell of the name.
+            // A resource without remote code: there is nothing more to tell of the name.
             self.entries.remove(&name);
         }
     }
@@ -53,10 +54,15 @@ impl Desk {
     fn refused(&mut self, sent: Sent, why: &str, now: Instant) {
         let Sent { name, held, .. } = sent;
         tracing::error!(stream = self.stream, resource = ?name, %why, "Envoy refused a resource");
+        let last = self.ledger.newest_unanswered(&name).is_none();
         let remembered = self.last_good.get(&name).is_some();
         let Some(entry) = self.entries.get_mut(&name) else {
             return self.release(held.into_iter().collect(), now);
         };
+        let before = std::mem::replace(&mut entry.doubtful, held);
+        if !last {
+            return self.release(before.into_iter().collect(), now);
+        }
         let serving = match entry.accepted {
             // Envoy keeps what it has, which is what was wanted before.
             Serving::Wanted => Serving::LastGood,
@@ -69,7 +75,6 @@ impl Desk {
         if entry.straggler.is_none() {
             entry.stands(Standing::Refused);
         }
-        let before = std::mem::replace(&mut entry.doubtful, held);
         entry.listed = true;
         entry.show(&self.board, now);
         self.release(before.into_iter().collect(), now);
