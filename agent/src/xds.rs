@@ -17,7 +17,6 @@ mod identity;
 mod listener;
 mod metadata;
 mod options;
-mod peek;
 mod prober;
 mod proxy;
 mod queue;

@@ -120,11 +120,6 @@ pub struct Options {
     #[arg(long, env = "ISTIO_META_CLUSTER_ID", default_value = "")]
     pub cluster_id: String,
 
-    /// Whether remote Wasm modules are turned into local files. If not, ECDS passes as everything else
-    #[arg(long, env = "ISTIO_AGENT_ENABLE_WASM_REMOTE_LOAD_CONVERSION", default_value = "true",
-          action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
-    pub wasm_remote_load_conversion: bool,
-
     /// What tells whether the workload is healthy: http://HOST:PORT/PATH or tcp://HOST:PORT. The control plane is told
     #[arg(long, env = "MESHLOOM_HEALTH_PROBE")]
     pub health_probe: Option<Probe>,
@@ -253,7 +248,7 @@ mod tests {
         assert_eq!(options.xds_max_request, 4 * 1024 * 1024);
         assert_eq!(options.grpc_keepalive_interval, Duration::from_secs(30));
         assert_eq!(options.xds_max_stream_age, Duration::from_secs(35 * 60));
-        assert!(options.wasm_remote_load_conversion && !options.file_mounted_certs);
+        assert!(!options.file_mounted_certs && !options.xds_listen_anywhere);
         assert!(options.health_probe.is_none());
         assert_eq!(options.token_file().unwrap(), PathBuf::from("./var/run/secrets/tokens/istio-token"));
     }
@@ -262,7 +257,6 @@ mod tests {
     fn switches_are_flags_as_well_as_values() {
         assert!(parse(&["--file-mounted-certs"]).unwrap().file_mounted_certs);
         assert!(!parse(&["--file-mounted-certs=false"]).unwrap().file_mounted_certs);
-        assert!(!parse(&["--wasm-remote-load-conversion", "false"]).unwrap().wasm_remote_load_conversion);
     }
 
     #[test]

@@ -43,8 +43,7 @@ pub struct Proxy {
 impl Proxy {
     /// Binds the socket. From then on Envoy can connect, and is answered once [`serve`](Self::serve) runs.
     ///
-    /// `environment` is where `XDS_HEADER_*` are looked for: [`std::env::vars_os`]. `conversion` is not used if
-    /// [`Options::wasm_remote_load_conversion`] is off.
+    /// `environment` is where `XDS_HEADER_*` are looked for: [`std::env::vars_os`].
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ impl Proxy {
         let address = listener.address().map_err(|cause| Refused(vec![cause.to_string()]))?;
         let shared = Arc::new(Shared {
             upstream: Arc::new(upstream),
-            conversion: options.wasm_remote_load_conversion.then_some(conversion),
+            conversion,
             board,
             metrics,
             streams: Arc::default(),

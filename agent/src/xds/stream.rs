@@ -24,14 +24,13 @@ use tonic::{Status, Streaming};
 
 use super::end::{Kind, passed_on, whole_message};
 use super::health::{Health, Reports};
-use super::peek;
 use super::proxy::Conversion;
 use super::queue::{Outbox, Requests, requests};
 use super::streams::{OpenStream, Streams};
 use super::upstream::{Failure, Tasks, Upstream};
 use crate::ecds::{self, Desk, Effect, Protocol, Ticket};
 use crate::status::{Board, Metrics};
-use crate::{Held, Reason, Unavailable};
+use crate::{Held, Reason, Unavailable, wire};
 
 /// Types that Envoy may be sent. Among what is dropped are name tables (NDS) and proxy configurations (PCDS): those are
 /// for an agent that asks for them, and this one has neither a DNS server nor trust bundles, and never asks.
@@ -47,7 +46,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// What all streams share.
 pub(super) struct Shared {
     pub(super) upstream: Arc<Upstream>,
-    pub(super) conversion: Option<Conversion>,
+    pub(super) conversion: Conversion,
     pub(super) board: Arc<Board>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) streams: Arc<Streams>,
@@ -94,7 +93,8 @@ pub(super) async fn run(
     let opening = shared.upstream.clone().open(protocol, pulled, tasks.clone());
     let relay = Relay {
         protocol,
-        desk: shared.conversion.as_ref().map(|conversion| (conversion.desk)(number, protocol)),
+        desk: (shared.conversion.desk)(number, protocol),
+        due: None,
         reports: shared.health.listen(),
         shared: &shared,
         open: &open,
@@ -158,8 +158,9 @@ struct Relay<'a> {
     outbox: &'a Outbox,
     /// Responses that there is no room for in the outbox. Nothing is read from the control plane while there are any.
     waiting: VecDeque<Bytes>,
-    /// Nothing, if ECDS passes as everything else.
-    desk: Option<Desk>,
+    desk: Desk,
+    /// When the desk has something to do by itself. Kept, for the desk looks at all its resources to say it.
+    due: Option<Instant>,
     attempts: Attempts,
     reports: Reports,
 }
@@ -183,8 +184,7 @@ impl Relay<'_> {
         let mut gone = pin!(outbox.gone());
         loop {
             self.hand_over();
-            let due = self.desk.as_ref().and_then(Desk::next_deadline).map(Instant::from_std);
-            if let Some(due) = due
+            if let Some(due) = self.due
                 && deadline.deadline() != due
             {
                 deadline.as_mut().reset(due);
@@ -220,7 +220,7 @@ impl Relay<'_> {
                 (ticket, outcome) = self.attempts.next(), if !self.attempts.is_empty() => {
                     self.at_desk(|desk, now, effects| desk.obtained(ticket, outcome, now, effects))
                 }
-                () = &mut deadline, if due.is_some() => self.at_desk(|desk, now, effects| desk.due(now, effects)),
+                () = &mut deadline, if self.due.is_some() => self.at_desk(|desk, now, effects| desk.due(now, effects)),
                 () = self.reports.changed() => self.report(),
                 () = &mut gone => Err(Over::Envoy(Some(Status::cancelled("Envoy reset the stream, or is gone")))),
                 () = &mut aged, if ages => Err(Over::Aged),
@@ -246,16 +246,16 @@ impl Relay<'_> {
 
     /// Envoy sent a request.
     fn request(&mut self, request: Bytes) -> Result<(), Over> {
-        let type_url = peek::type_url_of_request(self.protocol, &request).map_err(|cause| {
+        let type_url = wire::type_url_of_request(self.protocol, &request).map_err(|cause| {
             Over::Envoy(Some(Status::invalid_argument(format!("request of Envoy: {cause}"))))
         })?;
         if self.open.request()
-            && let Some(id) = peek::node_id(self.protocol, &request)
+            && let Some(id) = node_id(self.protocol, &request)
         {
-            self.open.node(id);
+            self.open.node(&id);
         }
         let listeners = type_url == LISTENERS;
-        if type_url == ecds::TYPE_URL && self.desk.is_some() {
+        if type_url == ecds::TYPE_URL {
             return self.at_desk(|desk, now, effects| desk.request(request, now, effects));
         }
         self.to_control_plane(request)?;
@@ -268,12 +268,12 @@ impl Relay<'_> {
 
     /// The control plane sent a response.
     fn response(&mut self, response: Bytes) -> Result<(), Over> {
-        let type_url = peek::type_url_of_response(self.protocol, &response).map_err(|cause| {
+        let type_url = wire::type_url_of_response(self.protocol, &response).map_err(|cause| {
             Over::Unusable(Status::internal(format!("response of the control plane: {cause}")))
         })?;
         self.open.response();
         self.shared.metrics.response(response.len());
-        if type_url == ecds::TYPE_URL && self.desk.is_some() {
+        if type_url == ecds::TYPE_URL {
             return self.at_desk(|desk, now, effects| desk.response(response, now, effects));
         }
         if type_url.starts_with(FORWARDED_PREFIX) || type_url == FORWARDED_TYPE {
@@ -318,18 +318,15 @@ impl Relay<'_> {
         ask: impl FnOnce(&mut Desk, std::time::Instant, &mut Vec<Effect>),
     ) -> Result<(), Over> {
         let mut effects = Vec::new();
-        if let Some(desk) = &mut self.desk {
-            // The same clock as that of the timers, which a test may stop.
-            ask(desk, Instant::now().into_std(), &mut effects);
-        }
+        // The same clock as that of the timers, which a test may stop.
+        ask(&mut self.desk, Instant::now().into_std(), &mut effects);
+        self.due = self.desk.next_deadline().map(Instant::from_std);
         for effect in effects {
             match effect {
                 Effect::ToEnvoy(response) => self.waiting.push_back(response),
                 Effect::ToControlPlane(request) => self.to_control_plane(request)?,
                 Effect::Obtain(ticket, wanted) => {
-                    if let Some(conversion) = &self.shared.conversion {
-                        self.attempts.begin(ticket, conversion.library.obtain(wanted));
-                    }
+                    self.attempts.begin(ticket, self.shared.conversion.library.obtain(wanted));
                 }
                 Effect::GiveUp(ticket) => self.attempts.give_up(ticket),
             }
@@ -344,6 +341,16 @@ async fn incoming(responses: &mut Option<Streaming<Bytes>>) -> Result<Option<Byt
         Some(responses) => responses.message().await,
         None => std::future::pending().await,
     }
+}
+
+/// Whose stream it is, if a request tells it (`Node.id`).
+fn node_id(protocol: Protocol, request: &[u8]) -> Option<String> {
+    let number = match protocol {
+        Protocol::Sotw => 2,
+        Protocol::Delta => 1,
+    };
+    let node = wire::merged(request, number, "node").ok()??;
+    wire::text(&node, 1, "node.id").ok().filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 /// How long one stream lives: up to a tenth longer than it has to, so that agents which started together do not all come

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use futures_util::future::BoxFuture;
-use meshloom_agent::ecds::Desk;
+use meshloom_agent::ecds::{self, Desk, LastGood};
 use meshloom_agent::status::{Board, Metrics};
 use meshloom_agent::xds::{Conversion, Health, Options, Proxy, Refused, Streams};
 use meshloom_agent::{Held, Library, Reason, Unavailable, Wanted};
@@ -41,28 +41,28 @@ impl Agent {
 
     /// The same, for options that may be refused.
     pub async fn try_start(options: &[&str]) -> Result<Self, Refused> {
+        Self::start_with(options, ecds::Options::default(), Arc::new(Empty)).await
+    }
+
+    /// The same, with modules, and options of what becomes of them.
+    pub async fn start_with(
+        options: &[&str],
+        wasm: ecds::Options,
+        library: Arc<dyn Library>,
+    ) -> Result<Self, Refused> {
         let board = Arc::<Board>::default();
         let metrics = Arc::<Metrics>::default();
-        let library: Arc<dyn Library> = Arc::new(Empty);
         let conversion = Conversion {
             library: library.clone(),
             desk: {
-                let (board, metrics) = (board.clone(), metrics.clone());
+                let (board, metrics, last_good) =
+                    (board.clone(), metrics.clone(), Arc::<LastGood>::default());
                 Arc::new(move |stream, protocol| {
-                    Desk::new(stream, protocol, library.clone(), board.clone(), metrics.clone())
+                    let (library, board, metrics) = (library.clone(), board.clone(), metrics.clone());
+                    Desk::new(stream, protocol, library, board, metrics, last_good.clone(), wasm.clone())
                 })
             },
         };
-        Self::start_with(options, conversion, board, metrics).await
-    }
-
-    /// The same, with modules.
-    pub async fn start_with(
-        options: &[&str],
-        conversion: Conversion,
-        board: Arc<Board>,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, Refused> {
         let folder = tempfile::tempdir().unwrap();
         let listen = format!("--xds-listen=unix:{}", folder.path().join("XDS").display());
         let mut arguments = vec!["agent", "--xds-token-file=/dev/null", "--xds-drain=0s"];
