@@ -1,4 +1,10 @@
 //! What Envoy and the control plane see of the agent between them, over real sockets.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that goes wrong should stop where it does"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

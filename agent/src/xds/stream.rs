@@ -10,27 +10,27 @@
 //! When either side ends, so does the other, and Envoy opens a new stream when it likes. The agent does not reconnect
 //! by itself: a stream that goes on has a state (nonces, versions, the node) that a new control plane does not know.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rand::Rng as _;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+use super::attempts::Attempts;
 use super::end::{Kind, passed_on, whole_message};
 use super::health::{Health, Reports};
 use super::proxy::Conversion;
 use super::queue::{Outbox, Requests, requests};
 use super::streams::{OpenStream, Streams};
 use super::upstream::{Failure, Tasks, Upstream};
-use crate::ecds::{self, Desk, Effect, Protocol, Ticket};
+use crate::ecds::{self, Desk, Effect, Protocol};
 use crate::status::{Board, Metrics};
-use crate::{Held, Reason, Unavailable, wire};
+use crate::wire;
 
 /// Types that Envoy may be sent. Among what is dropped are name tables (NDS) and proxy configurations (PCDS): those are
 /// for an agent that asks for them, and this one has neither a DNS server nor trust bundles, and never asks.
@@ -357,63 +357,4 @@ fn node_id(protocol: Protocol, request: &[u8]) -> Option<String> {
 /// back together.
 fn lifetime(age: Option<Duration>) -> Option<Duration> {
     age.map(|age| age + age.mul_f64(rand::rng().random_range(0.0..0.1)))
-}
-
-/// Modules that are being obtained for a stream. All are given up when it is over.
-#[derive(Default)]
-struct Attempts {
-    tasks: JoinSet<(Ticket, Result<Held, Unavailable>)>,
-    running: BTreeMap<Ticket, AbortHandle>,
-}
-
-impl Attempts {
-    fn is_empty(&self) -> bool {
-        self.running.is_empty()
-    }
-
-    fn begin(
-        &mut self,
-        ticket: Ticket,
-        obtaining: impl Future<Output = Result<Held, Unavailable>> + Send + 'static,
-    ) {
-        let handle = self.tasks.spawn(async move { (ticket, obtaining.await) });
-        self.running.insert(ticket, handle);
-    }
-
-    fn give_up(&mut self, ticket: Ticket) {
-        if let Some(attempt) = self.running.remove(&ticket) {
-            attempt.abort();
-        }
-    }
-
-    /// The next that has ended by itself.
-    async fn next(&mut self) -> (Ticket, Result<Held, Unavailable>) {
-        loop {
-            match self.tasks.join_next().await {
-                Some(Ok((ticket, outcome))) => {
-                    // Given up when it had already ended: the desk does not expect it.
-                    if self.running.remove(&ticket).is_some() {
-                        return (ticket, outcome);
-                    }
-                }
-                Some(Err(cause)) => {
-                    if let Some(ticket) = self.lost(&cause) {
-                        let broken =
-                            Unavailable::new(Reason::Unusable, "the attempt to obtain it broke down");
-                        return (ticket, Err(broken));
-                    }
-                }
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// The attempt that broke down, so that the desk does not wait for it for ever.
-    fn lost(&mut self, cause: &JoinError) -> Option<Ticket> {
-        let lost: Id = cause.id();
-        let ticket =
-            self.running.iter().find(|(_, handle)| handle.id() == lost).map(|(ticket, _)| *ticket)?;
-        self.running.remove(&ticket);
-        Some(ticket)
-    }
 }
