@@ -1,0 +1,136 @@
+//! What the agent costs a response that only passes through it: added latency, and responses per second of one stream.
+//!
+//! `cargo bench -p meshloom-agent --bench xds`. Control plane, agent and Envoy each have one thread. Every figure is
+//! taken beside the same without the agent, for the fakes have a cost of their own. Fails if a goal is missed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "as in a test: whatever is not as it should be ends the bench"
+)]
+
+use std::time::{Duration, Instant};
+
+use agent::Agent;
+use bytes::Bytes;
+use control_plane::ControlPlane;
+use envoy::Envoy;
+use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
+use envoy_types::pb::google::protobuf::Any;
+use prost::Message as _;
+
+#[path = "../tests/support/agent.rs"]
+mod agent;
+#[path = "../tests/support/control_plane.rs"]
+mod control_plane;
+#[path = "../tests/support/envoy.rs"]
+mod envoy;
+#[path = "../tests/support/raw.rs"]
+mod raw;
+
+const TYPE: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+/// Added to each response of 100 KB, at the median.
+const MAX_ADDED: Duration = Duration::from_micros(100);
+/// Responses of 10 KB through one stream.
+const MIN_PER_SECOND: f64 = 20_000.0;
+
+/// One way from a control plane to an Envoy.
+struct Way {
+    control_plane: control_plane::Stream,
+    envoy: envoy::Stream,
+    _agent: Option<Agent>,
+    _process: ControlPlane,
+}
+
+impl Way {
+    async fn open(through_agent: bool) -> Self {
+        let mut process = ControlPlane::start().await;
+        let direct = process.address().to_string();
+        let agent = if through_agent {
+            Some(Agent::start(&[&format!("--discovery-address=http://{direct}")]).await)
+        } else {
+            None
+        };
+        let envoy =
+            Envoy::connect_with_window(agent.as_ref().map_or(&direct, |it| &it.address), Some(16 << 20))
+                .await;
+        // The direct way is open only once the first response comes.
+        let first = DiscoveryRequest { type_url: TYPE.into(), ..Default::default() };
+        let (mut envoy, control_plane) = tokio::join!(envoy.sotw_with(&first), async {
+            let mut stream = process.stream().await;
+            stream.raw_request().await;
+            stream.send_raw(response(1)).await;
+            stream
+        });
+        envoy.raw_response().await;
+        Self { control_plane, envoy, _agent: agent, _process: process }
+    }
+
+    /// How long a response takes to Envoy, at the median.
+    async fn latency(&mut self, response: &Bytes, many: usize) -> Duration {
+        let mut taken = Vec::new();
+        for _ in 0..many {
+            let begun = Instant::now();
+            self.control_plane.send_raw(response.clone()).await;
+            self.envoy.raw_response().await;
+            taken.push(begun.elapsed());
+        }
+        taken.sort_unstable();
+        taken[many / 2]
+    }
+
+    /// Responses per second.
+    async fn rate(&mut self, response: &Bytes, many: usize) -> f64 {
+        let begun = Instant::now();
+        let (sender, response) = (self.control_plane.sender(), response.clone());
+        let sending = tokio::spawn(async move {
+            for _ in 0..many {
+                sender.send(Ok(response.clone())).await.unwrap();
+            }
+        });
+        for _ in 0..many {
+            self.envoy.raw_response().await;
+        }
+        sending.await.unwrap();
+        many as f64 / begun.elapsed().as_secs_f64()
+    }
+}
+
+fn response(bytes: usize) -> Bytes {
+    let resources = vec![Any { type_url: TYPE.into(), value: vec![7; bytes] }];
+    let response =
+        DiscoveryResponse { resources, type_url: TYPE.into(), nonce: "n".into(), ..Default::default() };
+    response.encode_to_vec().into()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    // `cargo test --benches` asks whether it runs at all.
+    let (rounds, many) = if std::env::args().any(|it| it == "--bench") { (5, 10_000) } else { (1, 10) };
+    let (mut direct, mut through) = (Way::open(false).await, Way::open(true).await);
+    let (large, small) = (response(100_000), response(10_000));
+    let (mut added, mut rates) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let without = direct.latency(&large, many / 5).await;
+        let with = through.latency(&large, many / 5).await;
+        added.push(with.saturating_sub(without));
+        println!(
+            "100 KB: {with:?} through the agent, {without:?} without, {:?} added",
+            added.last().unwrap()
+        );
+        let without = direct.rate(&small, many * 4).await;
+        let with = through.rate(&small, many * 4).await;
+        rates.push(with);
+        println!("10 KB: {with:.0} responses/s through the agent, {without:.0} without");
+    }
+    added.sort_unstable();
+    rates.sort_unstable_by(f64::total_cmp);
+    let (added, rate) = (added[rounds / 2], rates[rounds / 2]);
+    println!("median of {rounds} rounds: {added:?} added to 100 KB, {rate:.0} responses/s of 10 KB");
+    if rounds > 1 && (added > MAX_ADDED || rate < MIN_PER_SECOND) {
+        println!("goal missed: at most {MAX_ADDED:?} added, at least {MIN_PER_SECOND} responses/s");
+        std::process::exit(1);
+    }
+}
