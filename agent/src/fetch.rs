@@ -1,9 +1,17 @@
 //! Downloads: HTTP and OCI registries.
 
+mod address;
+mod failure;
+mod guard;
+mod options;
+mod retry;
+pub mod unpack;
+
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
+pub use self::options::FetchOptions;
 use crate::trust::Signature;
 use crate::{Sha256, Unavailable, Wanted};
 
