@@ -5,15 +5,14 @@ use std::str::FromStr;
 
 /// A network in CIDR notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
+pub(super) struct Cidr {
     network: IpAddr,
     bits: u32,
 }
 
 impl Cidr {
     /// Whether the network has that address. An IPv4 network has no IPv6 address and the other way round.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         let same = |one: u128, other: u128, width: u32| {
             let rest = width - self.bits;
             one.checked_shr(rest).unwrap_or(0) == other.checked_shr(rest).unwrap_or(0)
@@ -49,15 +48,14 @@ const METADATA_HOSTS: [&str; 5] =
 
 /// What is never called: Istio's list, what evades it, and what the operator adds.
 #[derive(Clone, Debug, Default)]
-pub struct Blocklist {
+pub(super) struct Blocklist {
     more: Vec<Cidr>,
 }
 
 impl Blocklist {
     /// With the networks of `BLOCKED_CIDRS_IN_WASM_FETCH`, and what of them is none. Like Istio's agent, what cannot
     /// be read is for the caller to warn of, and does not stop anything.
-    #[must_use]
-    pub fn new(listed: &[String]) -> (Self, Vec<String>) {
+    pub(super) fn new(listed: &[String]) -> (Self, Vec<String>) {
         let mut wrong = Vec::new();
         let mut more = Vec::new();
         for text in listed.iter().filter(|text| !text.trim().is_empty()) {
@@ -70,8 +68,7 @@ impl Blocklist {
     }
 
     /// Whether that address is never called. Private and loopback addresses are: registries are there.
-    #[must_use]
-    pub fn blocks(&self, address: IpAddr) -> bool {
+    pub(super) fn blocks(&self, address: IpAddr) -> bool {
         let inner = inner(address);
         let metadata = match inner {
             IpAddr::V4(v4) => {
@@ -95,14 +92,12 @@ impl Blocklist {
 }
 
 /// Whether that name is one of a metadata service.
-#[must_use]
-pub fn is_metadata_host(host: &str) -> bool {
+pub(super) fn is_metadata_host(host: &str) -> bool {
     METADATA_HOSTS.contains(&plain_host(host).as_str())
 }
 
 /// Whether that name is this machine's.
-#[must_use]
-pub fn is_localhost(host: &str) -> bool {
+pub(super) fn is_localhost(host: &str) -> bool {
     let host = plain_host(host);
     host == "localhost" || host.ends_with(".localhost")
 }
@@ -113,8 +108,7 @@ fn plain_host(host: &str) -> String {
 }
 
 /// Whether the address is of this machine or of a private network.
-#[must_use]
-pub fn is_private(address: IpAddr) -> bool {
+pub(super) fn is_private(address: IpAddr) -> bool {
     match inner(address) {
         IpAddr::V4(v4) => {
             v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.octets().first() == Some(&0)
@@ -126,8 +120,7 @@ pub fn is_private(address: IpAddr) -> bool {
 }
 
 /// Whether the address is this machine's.
-#[must_use]
-pub fn is_loopback(address: IpAddr) -> bool {
+pub(super) fn is_loopback(address: IpAddr) -> bool {
     inner(address).is_loopback()
 }
 

@@ -26,11 +26,6 @@ impl Failure {
         Self { cause: Unavailable::new(reason, message), again: false, not_tls: false }
     }
 
-    /// One that may have passed in a moment.
-    pub(super) fn passing(reason: Reason, message: impl Into<String>) -> Self {
-        Self { again: true, ..Self::lasting(reason, message) }
-    }
-
     /// The address or the name is one that is never called.
     pub(super) fn blocked(url: &Url, blocked: &Blocked) -> Self {
         Self::lasting(Reason::Blocked, format!("Get {:?}: {blocked}", shown(url)))
@@ -78,12 +73,6 @@ impl Failure {
         let mut failure = Self { again: is_passing(status), ..Self::lasting(reason, message) };
         failure.cause.retry_after = retry_after(headers, SystemTime::now());
         failure
-    }
-
-    /// The same, with words before what it says.
-    pub(super) fn within(mut self, words: &str) -> Self {
-        self.cause.message.insert_str(0, words);
-        self
     }
 }
 

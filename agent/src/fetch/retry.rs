@@ -55,7 +55,7 @@ mod tests {
     use crate::Reason;
 
     fn passing() -> Failure {
-        Failure::passing(Reason::Unreachable, "refused")
+        Failure { again: true, ..Failure::lasting(Reason::Unreachable, "refused") }
     }
 
     #[tokio::test(start_paused = true)]
