@@ -39,6 +39,39 @@ pub(super) struct Receiver<'a> {
     pub(super) deadline: Instant,
 }
 
+/// What comes, and what is known of it.
+struct Body {
+    answer: Answer,
+    /// What of it was read already.
+    head: Vec<Bytes>,
+    /// Its length in bytes, by the answer's word.
+    told: Option<u64>,
+    bound: Bound,
+    expected: Option<Expected>,
+}
+
+/// How many bytes may come.
+#[derive(Clone, Copy)]
+enum Bound {
+    Module(u64),
+    Archive(u64),
+}
+
+impl Bound {
+    fn check(self, bytes: u64) -> Result<(), Failure> {
+        match self {
+            Self::Module(limit) if bytes > limit => Err(unpack::too_large(limit).into()),
+            Self::Archive(limit) if bytes > limit => Err(Failure::lasting(
+                Reason::TooLarge,
+                format!(
+                    "the archive is larger than {limit} bytes (MESHLOOM_WASM_MAX_ARCHIVE_SIZE_BYTES raises the limit)"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Receiver<'_> {
     /// The module in an answer's body.
     pub(super) async fn module(
@@ -47,44 +80,33 @@ impl Receiver<'_> {
         expected: Option<Expected>,
     ) -> Result<Downloaded, Failure> {
         let url = answer.url.clone();
+        // Once it is read, this is what is left of it.
         let told = answer.response.content_length();
         let head = self.head(&mut answer).await?;
         let flat: Vec<u8> = head.iter().flatten().copied().take(HEAD).collect();
-        let kind = sniff(&flat);
-        drop(flat);
-        let limit = match &kind {
-            Kind::Other(what) => return Err(Failure::lasting(Reason::NotAModule, what.clone())),
-            Kind::Module => self.limits.module,
-            _ => self.largest_archive,
+        let bound = match sniff(&flat) {
+            Kind::Other(what) => return Err(Failure::lasting(Reason::NotAModule, what)),
+            Kind::Module => Bound::Module(self.limits.module),
+            _ => Bound::Archive(self.largest_archive),
         };
-        let too_large = || match &kind {
-            Kind::Module => Failure::from(unpack::too_large(limit)),
-            _ => Failure::lasting(
-                Reason::TooLarge,
-                format!(
-                    "the archive is larger than {limit} bytes (MESHLOOM_WASM_MAX_ARCHIVE_SIZE_BYTES raises the limit)"
-                ),
-            ),
-        };
-        if told.is_some_and(|told| told > limit) {
-            return Err(too_large());
-        }
-        if kind == Kind::Module {
+        bound.check(told.unwrap_or_default())?;
+        let body = Body { answer, head, told, bound, expected };
+        if matches!(bound, Bound::Module(_)) {
             let file = NamedTempFile::new_in(self.folder).map_err(|error| Failure::disk(&error))?;
             let sink = file.reopen().map_err(|error| Failure::disk(&error))?;
-            let (sha256, size) = self.body(answer, head, sink, limit, &too_large, expected).await?;
+            let (sha256, size) = self.write(body, sink).await?;
             return Ok(Downloaded { file, sha256, size });
         }
         // It has no name, so that nothing is left of it whatever happens.
         let packed = tempfile::tempfile_in(self.folder).map_err(|error| Failure::disk(&error))?;
         let sink = packed.try_clone().map_err(|error| Failure::disk(&error))?;
-        let (_, size) = self.body(answer, head, sink, limit, &too_large, expected).await?;
+        let (_, size) = self.write(body, sink).await?;
         match timeout_at(self.deadline, self.unpack(packed, size)).await {
             Ok(unpacked) => unpacked,
-            Err(_) => Err(Failure::lasting(
-                Reason::TimedOut,
-                format!("Get {:?}: unpacking: context deadline exceeded", shown(&url)),
-            )),
+            Err(_) => {
+                let message = format!("Get {:?}: unpacking: context deadline exceeded", shown(&url));
+                Err(Failure::lasting(Reason::TimedOut, message))
+            }
         }
     }
 
@@ -111,16 +133,8 @@ impl Receiver<'_> {
         Ok(head)
     }
 
-    async fn body(
-        &self,
-        mut answer: Answer,
-        head: Vec<Bytes>,
-        sink: File,
-        limit: u64,
-        too_large: &(dyn Fn() -> Failure + Sync),
-        expected: Option<Expected>,
-    ) -> Result<(Sha256, u64), Failure> {
-        let told = answer.response.content_length();
+    async fn write(&self, body: Body, sink: File) -> Result<(Sha256, u64), Failure> {
+        let Body { mut answer, head, told, bound, expected } = body;
         let mut sink = tokio::fs::File::from_std(sink);
         sink.set_max_buf_size(BUFFER);
         let mut hasher = sha2::Sha256::new();
@@ -135,9 +149,7 @@ impl Receiver<'_> {
                 },
             };
             size += chunk.len() as u64;
-            if size > limit {
-                return Err(too_large());
-            }
+            bound.check(size)?;
             if let Some(expected) = expected.filter(|expected| size > expected.size) {
                 return Err(mismatch(format!("is longer than the {} bytes of its manifest", expected.size)));
             }

@@ -18,7 +18,7 @@ registries:
   - text
   - prefix: b.example.com
     auth: { credentialHelper: ../evil, username: me }
-    proxy: socks5://user:word@example.com
+    proxy: socks5://user:hunter2@example.com
     requestsPerSecond: 0
     concurrentDownloads: -1
   - prefix: b.example.com
@@ -55,7 +55,7 @@ more: 1
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     assert!(
-        found.iter().all(|problem| !problem.contains("word") && !problem.contains("secret")),
+        found.iter().all(|problem| !problem.contains("hunter2") && !problem.contains("secret")),
         "{found:#?}"
     );
 }
