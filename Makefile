@@ -68,6 +68,15 @@ optimize: build ## Prune and optimise the modules into dist/
 size: optimize ## Print the modules' sizes and hold them to their budgets
 	@$(SHIP) size
 
+.PHONY: agent
+agent: cargo ## Build the agent into dist/, and print its size
+	$(call say,building the agent)
+	@$(CARGO) build --profile agent --package meshloom-agent
+	@mkdir -p dist
+	@cp "$${CARGO_TARGET_DIR:-target}/agent/meshloom-agent" dist/meshloom-agent
+	@wc -c dist/meshloom-agent | awk '{ printf "%s: %.1f MB\n", $$2, $$1 / 1e6; exit $$1 > 20e6 }' || \
+		{ echo "error: the agent is larger than 20 MB" >&2; exit 1; }
+
 .PHONY: lint
 lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is installed) dependencies
 	$(call say,linting)
@@ -115,11 +124,10 @@ e2e-docker: optimize python ## The same with Envoy in Docker, and docker-compose
 	@scripts/docker/e2e.sh
 
 .PHONY: test-registry
-test-registry: optimize # Pushes to a real registry and pulls back, by the agent too.
-	$(call say,testing with a real registry)
+test-registry: optimize # Pushes to a real registry and pulls back.
+	$(call say,testing pushes with a real registry)
 	@oras=$$(scripts/tool.sh oras) || test $$? -eq 3; registry=$$(scripts/tool.sh registry) || test $$? -eq 3; \
-		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-ship --test registry && \
-		REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-agent --test registry
+		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-ship --test registry
 
 .PHONY: test-setup
 test-setup: # Takes prerequisites away one by one.
