@@ -137,6 +137,14 @@ impl Shelf {
         Ok((Packed { url: wanted.url, checksum, sha256, size, path, signatures }, held))
     }
 
+    /// The keys (their fingerprints) whose signatures of a module were found right. Nothing, if no rule wants any.
+    #[must_use]
+    pub fn signers(&self, wanted: &Wanted, held: &Held) -> Option<Vec<Sha256>> {
+        let address = Address::of(wanted).ok()?;
+        self.0.trust.rule(&address.reference)?;
+        Some(self.0.store.files().signers(&address.source(held.checksum)))
+    }
+
     /// Opens store, shared store and offline set as the options say.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ impl Desk {
                 self.try_again(now, effects);
             }
             Err(failure) => {
+                self.metrics.failed(failure.reason);
                 let next = if failure.reason.may_pass() {
                     let at = straggler.schedule.failed(now, failure.retry_after, &mut self.random);
                     straggler.attempt = Attempt::Waiting(at);
@@ -157,6 +158,7 @@ impl Desk {
             .filter_map(|(name, entry)| Some((name.clone(), is_due(entry.straggler.as_ref()?)?)))
             .collect();
         for (name, wanted) in due {
+            self.metrics.retried();
             let attempt = self.begin(&name, &wanted, effects);
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.fetching();
