@@ -433,6 +433,28 @@ async fn a_registry_does_not_send_its_clients_to_another_port_of_this_machine_un
 }
 
 #[tokio::test]
+async fn a_proxy_in_a_private_network_leads_to_the_token_servers_of_the_internet() {
+    let repository = Repository::new().twisted(|asked| match asked.path() {
+        "/token" => Some(Reply::ok(r#"{"token": "t1"}"#)),
+        _ => (asked.header("authorization") != Some("Bearer t1"))
+            .then(|| Reply::status(401).with("www-authenticate", "Bearer realm=\"http://auth.test/token\"")),
+    });
+    repository.image("v1", &[(ISTIO, MODULE)]);
+    let proxy = Server::plain(move |asked| {
+        let target = asked.target.replace("http://registry.test", "").replace("http://auth.test", "");
+        repository.reply(&super::server::Asked { target, ..asked.clone() })
+    })
+    .await;
+    let by_name = format!("http://localhost:{}", proxy.address().port());
+    let network = network_with(
+        FetchOptions { http_proxy: Some(by_name), ..options() },
+        "registries: [{prefix: registry.test, plainHttp: true}]",
+    );
+    assert_eq!(module(&network, &wanted("oci://registry.test/team/module:v1")).await, MODULE);
+    assert!(proxy.asked().iter().any(|asked| asked.target.starts_with("http://auth.test/token?")));
+}
+
+#[tokio::test]
 async fn credentials_stay_with_the_host_that_they_are_for() {
     let storage = Server::plain(|_| Reply::ok(MODULE)).await;
     let to = storage.url("/signed?by=hunter2");
@@ -505,6 +527,10 @@ async fn a_registry_with_a_certificate_of_its_own_is_known_by_the_configuration(
     let yaml =
         format!("registries: [{{prefix: '{}/team', ca: {}}}]", server.host(), authority.file("ca.pem"));
     assert_eq!(module(&network_with(options(), &yaml), &wanted).await, MODULE);
+    // What is asked first is whether credentials are wanted, which is no path of the repository.
+    let mut known = wanted.clone();
+    known.pull_secret = secret(&server.host(), r#""auth": "YTp3b3Jk""#);
+    assert_eq!(module(&network_with(options(), &yaml), &known).await, MODULE);
     let all = FetchOptions { insecure: vec!["*".to_owned()], ..options() };
     assert_eq!(module(&network(all), &wanted).await, MODULE);
 }
