@@ -574,6 +574,38 @@ async fn mirrors_are_asked_in_order_before_the_registry() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_does_not_answer_leaves_time_for_the_registry() {
+    let repository = Repository::new();
+    repository.image("v1", &[(ISTIO, MODULE)]);
+    let silent = Server::plain(|_| Reply::new(200, Body::Silence)).await;
+    let origin = repository.serve().await;
+    let yaml = format!("registries: [{{prefix: '{}', mirrors: ['{}']}}]", origin.host(), silent.host());
+    let mut wanted = wanted(url(&origin, ":v1"));
+    wanted.timeout = Duration::from_secs(4);
+    assert_eq!(module(&network_with(options(), &yaml), &wanted).await, MODULE);
+    assert_eq!((silent.count(), origin.count()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_mirror_without_signatures_does_not_make_an_image_unsigned() {
+    let repository = Repository::new();
+    let digest = repository.image("v1", &[(ISTIO, MODULE)]);
+    let mirror = repository.serve().await;
+    let signed = Repository::new();
+    signed.image("v1", &[(ISTIO, MODULE)]);
+    let kind = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let mut manifest = image(&signed, OCI_MANIFEST, &[(kind, b"payload")]);
+    manifest["layers"][0]["annotations"] = json!({"dev.cosignproject.cosign/signature": "c2lnbmVk"});
+    signed.manifest(&format!("sha256-{digest}.sig"), &manifest);
+    let origin = signed.serve().await;
+    let yaml = format!("registries: [{{prefix: '{}', mirrors: ['{}']}}]", origin.host(), mirror.host());
+    let (network, wanted) = (network_with(options(), &yaml), wanted(url(&origin, ":v1")));
+    let resolved = network.resolve(&wanted).await.unwrap();
+    assert_eq!(origin.count(), 0);
+    assert_eq!(network.signatures(&wanted, &resolved).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn signatures_are_found_beside_the_image_and_beside_its_index() {
     let (repository, index, child) = indexed();
     let server = repository.serve().await;
