@@ -38,7 +38,8 @@ pub(super) struct Clients {
 }
 
 /// How one URL is called.
-pub(super) struct Connection {
+pub(super) struct Connection<'a> {
+    pub(super) entry: Option<(usize, &'a Entry)>,
     pub(super) client: Client,
     pub(super) guard: Guard,
     pub(super) proxied: bool,
@@ -76,32 +77,40 @@ impl Clients {
         listed || self.options.is_insecure(&host(url))
     }
 
-    /// How to call a URL.
-    pub(super) fn connection(&self, url: &Url, reach: Reach) -> Result<Connection, Failure> {
-        let entry = self.entry(url);
+    /// How to call a URL: by that entry of the registry configuration, or by the one that fits the URL.
+    pub(super) fn connection(
+        &self,
+        url: &Url,
+        reach: Reach,
+        entry: Option<usize>,
+    ) -> Result<Connection<'_>, Failure> {
+        let known = entry.and_then(|index| Some((index, self.registries.get(index)?)));
+        let entry = known.or_else(|| self.entry(url));
         let skip_verify =
             self.options.is_insecure(&host(url)) || entry.is_some_and(|(_, entry)| entry.skip_verify);
         // Hosts without certificates or a proxy of their own share one pool.
         let special = entry.filter(|(_, entry)| {
             entry.proxy.is_some() || entry.identity.is_some() || !entry.authorities.is_empty()
         });
-        let way = Way { entry: special.map(|(index, _)| index), skip_verify, reach };
         let guard = Guard::new(self.blocklist.clone(), reach);
         let choice = entry.and_then(|(_, entry)| entry.proxy.as_ref());
         let proxied = self.proxies.find(url, choice).is_some();
+        // Then what is resolved for the connection is the proxy's name, and proxies are in private networks.
+        let reach = if proxied { Reach::Private } else { reach };
+        let way = Way { entry: special.map(|(index, _)| index), skip_verify, reach };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let client = match made.get(&way) {
             Some(client) => client.clone(),
             None => {
-                let client = self.build(way, guard.clone())?;
+                let client = self.build(way)?;
                 made.insert(way, client.clone());
                 client
             }
         };
-        Ok(Connection { client, guard, proxied })
+        Ok(Connection { entry, client, guard, proxied })
     }
 
-    fn build(&self, way: Way, guard: Guard) -> Result<Client, Failure> {
+    fn build(&self, way: Way) -> Result<Client, Failure> {
         let entry = way.entry.and_then(|index| self.registries.get(index));
         let (proxies, choice) = (self.proxies.clone(), entry.and_then(|entry| entry.proxy.clone()));
         let mut builder = Client::builder()
@@ -110,7 +119,7 @@ impl Clients {
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .dns_resolver(Arc::new(guard))
+            .dns_resolver(Arc::new(Guard::new(self.blocklist.clone(), way.reach)))
             // Replaces the library's own look at the environment.
             .no_proxy()
             .proxy(Proxy::custom(move |url| proxies.find(url, choice.as_ref())))

@@ -15,6 +15,7 @@ mod tour;
 use bytes::Bytes;
 use http::{StatusCode, header};
 use oci_client::Reference;
+use tokio::time::Instant;
 
 use self::place::Place;
 use self::session::Session;
@@ -61,7 +62,7 @@ impl Network {
         let reference = reference(&wanted.url)?;
         let mut tour = Tour::new(self, &reference, budget)?;
         while let Some(place) = tour.place() {
-            match self.resolve_at(wanted, place, budget).await {
+            match self.resolve_at(wanted, place, tour.deadline()).await {
                 Ok(resolved) => return Ok(resolved),
                 Err(failure) => tour.failed(failure).await,
             }
@@ -111,7 +112,7 @@ impl Network {
         }
         let mut tour = Tour::new(self, &reference, budget)?;
         while let Some(place) = tour.place() {
-            match self.layer_at(wanted, place, expected, &receiver, budget).await {
+            match self.layer_at(wanted, place, expected, &receiver, tour.deadline()).await {
                 Ok(downloaded) => return Ok(downloaded),
                 Err(failure) => tour.failed(failure).await,
             }
@@ -128,7 +129,9 @@ impl Network {
         let reference = reference(&wanted.url)?;
         let mut tour = Tour::new(self, &reference, budget)?;
         while let Some(place) = tour.place() {
-            match self.signatures_at(wanted, place, resolved, budget).await {
+            match self.signatures_at(wanted, place, resolved, tour.deadline()).await {
+                // A mirror may have the image and not what is beside it.
+                Ok(signatures) if signatures.is_empty() && tour.next() => {}
                 Ok(signatures) => return Ok(signatures),
                 Err(failure) => tour.failed(failure).await,
             }
@@ -136,8 +139,13 @@ impl Network {
         Err(tour.summary("could not fetch signatures: "))
     }
 
-    async fn resolve_at(&self, wanted: &Wanted, place: Place, budget: Budget) -> Result<Resolved, Failure> {
-        Session::new(self, wanted, place, budget.start).await?.resolve(wanted).await
+    async fn resolve_at(
+        &self,
+        wanted: &Wanted,
+        place: Place,
+        deadline: Instant,
+    ) -> Result<Resolved, Failure> {
+        Session::new(self, wanted, place, deadline).await?.resolve(wanted).await
     }
 
     async fn layer_at(
@@ -146,9 +154,9 @@ impl Network {
         place: Place,
         expected: Expected,
         receiver: &Receiver<'_>,
-        budget: Budget,
+        deadline: Instant,
     ) -> Result<Downloaded, Failure> {
-        let answer = Session::new(self, wanted, place, budget.start).await?.blob(expected.sha256).await?;
+        let answer = Session::new(self, wanted, place, deadline).await?.blob(expected.sha256).await?;
         receiver.module(answer, Some(expected)).await
     }
 
@@ -157,9 +165,9 @@ impl Network {
         wanted: &Wanted,
         place: Place,
         resolved: &Resolved,
-        budget: Budget,
+        deadline: Instant,
     ) -> Result<Vec<Signature>, Failure> {
-        Session::new(self, wanted, place, budget.start).await?.signatures(resolved).await
+        Session::new(self, wanted, place, deadline).await?.signatures(resolved).await
     }
 }
 

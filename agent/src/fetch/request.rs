@@ -24,13 +24,24 @@ pub(super) struct Ask<'a> {
     /// A form to be posted, instead of a GET. Not sent along redirects.
     pub(super) form: Option<&'a str>,
     pub(super) reach: Reach,
+    /// The entry of the registry configuration for the URL's own host, if it is known. A registry's may be for a part
+    /// of its repositories, which not every path tells.
+    pub(super) entry: Option<usize>,
     /// The answer has to begin by then.
     pub(super) deadline: Instant,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn get(url: &'a Url, deadline: Instant) -> Self {
-        Self { url, accept: None, authorization: None, form: None, reach: Reach::Private, deadline }
+        Self {
+            url,
+            accept: None,
+            authorization: None,
+            form: None,
+            reach: Reach::Private,
+            entry: None,
+            deadline,
+        }
     }
 }
 
@@ -117,7 +128,8 @@ impl Caller {
     }
 
     async fn hop(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, Failure> {
-        let connection = self.clients.connection(url, ask.reach)?;
+        let is_own = url.origin() == ask.url.origin();
+        let connection = self.clients.connection(url, ask.reach, ask.entry.filter(|_| is_own))?;
         let blocked = |blocked| Failure::blocked(url, &blocked);
         connection.guard.check(url).map_err(blocked)?;
         let deadline = ask.deadline.min(Instant::now() + self.request_timeout);
@@ -129,7 +141,7 @@ impl Caller {
             if connection.proxied {
                 connection.guard.check_resolved(url).await.map_err(blocked)?;
             }
-            self.paces.turn(self.clients.entry(url)).await;
+            self.paces.turn(connection.entry).await;
             let mut request = match ask.form {
                 None => connection.client.get(url.clone()),
                 Some(form) => connection
@@ -141,7 +153,7 @@ impl Caller {
             if let Some(accept) = ask.accept {
                 request = request.header(header::ACCEPT, accept);
             }
-            if let Some(authorization) = ask.authorization.filter(|_| url.origin() == ask.url.origin()) {
+            if let Some(authorization) = ask.authorization.filter(|_| is_own) {
                 request = request.header(header::AUTHORIZATION, authorization);
             }
             request.send().await.map_err(|error| Failure::transport(url, error))

@@ -433,6 +433,28 @@ async fn a_registry_does_not_send_its_clients_to_another_port_of_this_machine_un
 }
 
 #[tokio::test]
+async fn a_proxy_in_a_private_network_leads_to_the_token_servers_of_the_internet() {
+    let repository = Repository::new().twisted(|asked| match asked.path() {
+        "/token" => Some(Reply::ok(r#"{"token": "t1"}"#)),
+        _ => (asked.header("authorization") != Some("Bearer t1"))
+            .then(|| Reply::status(401).with("www-authenticate", "Bearer realm=\"http://auth.test/token\"")),
+    });
+    repository.image("v1", &[(ISTIO, MODULE)]);
+    let proxy = Server::plain(move |asked| {
+        let target = asked.target.replace("http://registry.test", "").replace("http://auth.test", "");
+        repository.reply(&super::server::Asked { target, ..asked.clone() })
+    })
+    .await;
+    let by_name = format!("http://localhost:{}", proxy.address().port());
+    let network = network_with(
+        FetchOptions { http_proxy: Some(by_name), ..options() },
+        "registries: [{prefix: registry.test, plainHttp: true}]",
+    );
+    assert_eq!(module(&network, &wanted("oci://registry.test/team/module:v1")).await, MODULE);
+    assert!(proxy.asked().iter().any(|asked| asked.target.starts_with("http://auth.test/token?")));
+}
+
+#[tokio::test]
 async fn credentials_stay_with_the_host_that_they_are_for() {
     let storage = Server::plain(|_| Reply::ok(MODULE)).await;
     let to = storage.url("/signed?by=hunter2");
@@ -505,6 +527,10 @@ async fn a_registry_with_a_certificate_of_its_own_is_known_by_the_configuration(
     let yaml =
         format!("registries: [{{prefix: '{}/team', ca: {}}}]", server.host(), authority.file("ca.pem"));
     assert_eq!(module(&network_with(options(), &yaml), &wanted).await, MODULE);
+    // What is asked first is whether credentials are wanted, which is no path of the repository.
+    let mut known = wanted.clone();
+    known.pull_secret = secret(&server.host(), r#""auth": "YTp3b3Jk""#);
+    assert_eq!(module(&network_with(options(), &yaml), &known).await, MODULE);
     let all = FetchOptions { insecure: vec!["*".to_owned()], ..options() };
     assert_eq!(module(&network(all), &wanted).await, MODULE);
 }
@@ -545,6 +571,38 @@ async fn mirrors_are_asked_in_order_before_the_registry() {
     let moved = format!("registries: [{{prefix: old.test, location: '{}'}}]", origin.host());
     let old = super::pulling::wanted("oci://old.test/team/module:v1");
     assert_eq!(module(&network_with(options(), &moved), &old).await, MODULE);
+}
+
+#[tokio::test]
+async fn a_mirror_that_does_not_answer_leaves_time_for_the_registry() {
+    let repository = Repository::new();
+    repository.image("v1", &[(ISTIO, MODULE)]);
+    let silent = Server::plain(|_| Reply::new(200, Body::Silence)).await;
+    let origin = repository.serve().await;
+    let yaml = format!("registries: [{{prefix: '{}', mirrors: ['{}']}}]", origin.host(), silent.host());
+    let mut wanted = wanted(url(&origin, ":v1"));
+    wanted.timeout = Duration::from_secs(4);
+    assert_eq!(module(&network_with(options(), &yaml), &wanted).await, MODULE);
+    assert_eq!((silent.count(), origin.count()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_mirror_without_signatures_does_not_make_an_image_unsigned() {
+    let repository = Repository::new();
+    let digest = repository.image("v1", &[(ISTIO, MODULE)]);
+    let mirror = repository.serve().await;
+    let signed = Repository::new();
+    signed.image("v1", &[(ISTIO, MODULE)]);
+    let kind = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let mut manifest = image(&signed, OCI_MANIFEST, &[(kind, b"payload")]);
+    manifest["layers"][0]["annotations"] = json!({"dev.cosignproject.cosign/signature": "c2lnbmVk"});
+    signed.manifest(&format!("sha256-{digest}.sig"), &manifest);
+    let origin = signed.serve().await;
+    let yaml = format!("registries: [{{prefix: '{}', mirrors: ['{}']}}]", origin.host(), mirror.host());
+    let (network, wanted) = (network_with(options(), &yaml), wanted(url(&origin, ":v1")));
+    let resolved = network.resolve(&wanted).await.unwrap();
+    assert_eq!(origin.count(), 0);
+    assert_eq!(network.signatures(&wanted, &resolved).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

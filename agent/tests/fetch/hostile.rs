@@ -27,7 +27,7 @@ async fn of_a_body_that_is_longer_than_told_only_what_was_told_is_read() {
 #[tokio::test]
 async fn a_download_that_stands_still_is_given_up() {
     let server = Server::plain(|_| Reply::new(200, Body::Stalls(MODULE.to_vec()))).await;
-    let options = FetchOptions { idle_timeout: Duration::from_millis(100), attempts: 2, ..options() };
+    let options = FetchOptions { idle_timeout: Duration::from_millis(700), attempts: 2, ..options() };
     let still = refusal(&network(options), &wanted(server.url("/"))).await;
     assert_eq!((still.reason, server.count()), (Reason::TimedOut, 2), "{still}");
 }
@@ -35,7 +35,7 @@ async fn a_download_that_stands_still_is_given_up() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
     let server = Server::plain(|_| Reply::new(200, Body::Silence)).await;
-    let options = FetchOptions { request_timeout: Duration::from_millis(100), attempts: 3, ..options() };
+    let options = FetchOptions { request_timeout: Duration::from_millis(700), attempts: 3, ..options() };
     let silent = refusal(&network(options), &wanted(server.url("/"))).await;
     assert_eq!((silent.reason, server.count()), (Reason::TimedOut, 3), "{silent}");
 }
@@ -43,9 +43,9 @@ async fn a_server_that_does_not_answer_is_given_up_and_asked_again() {
 #[tokio::test]
 async fn a_slow_download_ends_with_the_resources_time_unless_it_may_take_longer() {
     let server =
-        Server::plain(|_| Reply::new(200, Body::Drips(MODULE.to_vec(), Duration::from_millis(100)))).await;
+        Server::plain(|_| Reply::new(200, Body::Drips(MODULE.to_vec(), Duration::from_millis(250)))).await;
     let mut wanted = wanted(server.url("/"));
-    wanted.timeout = Duration::from_millis(700);
+    wanted.timeout = Duration::from_secs(3);
     let slow = refusal(&network(options()), &wanted).await;
     assert_eq!(slow.reason, Reason::TimedOut, "{slow}");
     assert!(slow.message.ends_with("context deadline exceeded"), "{slow}");
@@ -120,12 +120,26 @@ async fn a_download_that_nobody_waits_for_leaves_nothing() {
 #[tokio::test]
 async fn a_packed_download_has_no_name_until_it_is_unpacked() {
     let packed = gz(&(0..100_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+    let size = packed.len() as u64;
     let server = Server::plain(move |_| Reply::new(200, Body::Stalls(packed.clone()))).await;
     let (network, wanted, folder) = (network(options()), wanted(server.url("/")), Folder::new());
-    let resolved = Default::default();
-    let download = network.download(&wanted, &resolved, folder.path(), &());
-    assert!(tokio::time::timeout(Duration::from_millis(300), download).await.is_err());
-    assert_eq!((folder.files(), server.count()), (0, 1));
+    let (resolved, received) = (Default::default(), Received::default());
+    let mut download = network.download(&wanted, &resolved, folder.path(), &received);
+    while received.0.load(Ordering::Relaxed) < size {
+        let waited = tokio::time::timeout(Duration::from_millis(10), &mut download).await;
+        assert!(waited.is_err(), "it ended by itself");
+    }
+    assert_eq!(folder.files(), 0);
+}
+
+/// How many bytes have come.
+#[derive(Default)]
+struct Received(AtomicU64);
+
+impl Progress for Received {
+    fn received(&self, bytes: u64, _: Option<u64>) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
 }
 
 /// Bytes of memory that this process has by itself.

@@ -135,6 +135,7 @@ impl Session<'_> {
             authorization: header.as_ref(),
             form: form.as_ref().map(|form| form.as_str()),
             reach: self.reach_of(&url).await,
+            entry: self.entry.filter(|_| url.origin() == self.base.origin()),
             ..Ask::get(&url, self.deadline)
         };
         let answer = self.network.caller.send(ask).await?;
@@ -182,8 +183,8 @@ impl Session<'_> {
     }
 
     fn token_servers(&self) -> &[String] {
-        match self.network.registries.find(self.place.host(), self.place.repository()) {
-            Some((_, entry)) => &entry.token_servers,
+        match self.entry.and_then(|index| self.network.registries.get(index)) {
+            Some(entry) => &entry.token_servers,
             None => &[],
         }
     }

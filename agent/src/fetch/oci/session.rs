@@ -19,6 +19,8 @@ pub(super) struct Session<'a> {
     pub(super) network: &'a Network,
     pub(super) place: Place,
     pub(super) base: Url,
+    /// Of the registry configuration.
+    pub(super) entry: Option<usize>,
     pub(super) found: Found,
     /// Answers have to begin by then.
     pub(super) deadline: Instant,
@@ -35,7 +37,8 @@ impl<'a> Session<'a> {
         deadline: Instant,
     ) -> Result<Self, Failure> {
         let unusable = |cause| Failure { cause, again: false, not_tls: false };
-        let entry = network.registries.find(place.host(), place.repository()).map(|(_, entry)| entry);
+        let known = network.registries.find(place.host(), place.repository());
+        let entry = known.map(|(_, entry)| entry);
         let scheme = if entry.is_some_and(|entry| entry.plain_http) { "http" } else { "https" };
         let base = place.base(scheme).map_err(unusable)?;
         if deadline <= Instant::now() {
@@ -55,6 +58,7 @@ impl<'a> Session<'a> {
             network,
             place,
             base,
+            entry: known.map(|(index, _)| index),
             found,
             deadline,
             authorization: Authorization::None,
@@ -122,7 +126,8 @@ impl<'a> Session<'a> {
         let url = self.base.join(path).map_err(|error| {
             Failure::lasting(Reason::Unusable, format!("{path:?} is no path of {}: {error}", self.base))
         })?;
-        let ask = Ask { accept, authorization: self.authorization.header(), ..Ask::get(&url, self.deadline) };
+        let (authorization, entry) = (self.authorization.header(), self.entry);
+        let ask = Ask { accept, authorization, entry, ..Ask::get(&url, self.deadline) };
         self.network.caller.send(ask).await
     }
 

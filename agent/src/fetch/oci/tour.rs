@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use oci_client::Reference;
+use tokio::time::Instant;
 
 use super::place::Place;
 use crate::fetch::failure::Failure;
@@ -33,6 +34,23 @@ impl<'a> Tour<'a> {
     /// Where to try now, unless all was tried.
     pub(super) fn place(&self) -> Option<Place> {
         self.places.front().cloned()
+    }
+
+    /// Until when to try there: a mirror that does not answer leaves as much time to each place after it.
+    pub(super) fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        let places = u32::try_from(self.places.len()).unwrap_or(u32::MAX).max(1);
+        now + self.budget.start.saturating_duration_since(now) / places
+    }
+
+    /// Goes on to the next place, if there is one.
+    pub(super) fn next(&mut self) -> bool {
+        if self.places.len() < 2 {
+            return false;
+        }
+        self.places.pop_front();
+        self.attempts = attempts(self.network, self.budget, self.places.len());
+        true
     }
 
     /// It failed there. Waits for the next attempt if there is one, or goes on to the next place.
