@@ -29,7 +29,7 @@ pub struct Line {
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 280.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 744.0;
+const RIGHT: f64 = 728.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 240.0;
 
@@ -90,7 +90,7 @@ impl Plot<'_> {
             to - from,
             BOTTOM - TOP
         );
-        text(svg, (from + to) / 2.0, TOP + 14.0, "middle\" fill=\"#777", name);
+        text(svg, (from + to) / 2.0, TOP - 6.0, "middle\" fill=\"#777", name);
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
             Plot { title: "Share", unit: "percentunit", seconds: 60.0, span: (10.0, 20.0, "slow"), lines };
         let svg = plot.to_svg();
         for expected in
-            [">Share<", ">40 %<", ">0 %<", ">a&lt;b<", ">60 s<", ">slow<", "M64.0 56.0L744.0 56.0"]
+            [">Share<", ">40 %<", ">0 %<", ">a&lt;b<", ">60 s<", ">slow<", "M64.0 56.0L728.0 56.0"]
         {
             assert!(svg.contains(expected), "{expected}: {svg}");
         }
