@@ -14,7 +14,7 @@ use meshloom_lab::{Bootstrap, Envoy, Prometheus, Reply, Request, Upstream};
 use meshloom_metrics::{Queries, Terms};
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Answers with the status in the path, after the milliseconds in it: `/200/50`.
 fn upstream() -> Upstream {
@@ -107,6 +107,8 @@ fn prometheus_answers_every_query_through_a_reset_several_workers_and_two_envoys
     }
     // As if that Envoy had been restarted.
     assert_eq!(Request::new(first.admin(), "POST", "/reset_counters").send().status, 200);
+    // Nobody could see a counter begin anew that is beyond its old value when it is next looked at.
+    counted(&first, "5xx", 0);
     send(&first, "/200", 10);
     send(&first, "/503", 10);
     counted(&first, "2xx", 10);
@@ -170,14 +172,30 @@ fn histograms_have_the_bounds_of_their_bootstrap() {
         let envoy = Envoy::with(bootstrap.upstream(upstream.address())).start();
         envoy.get("/200").send();
         envoy.wait_for_stat("wasm_http_inbound_duration_ms_count", 1);
-        let text = envoy.prometheus();
-        let bounds: Vec<&str> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("wasm_http_inbound_duration_ms_bucket{le=\""))
-            .map(|rest| rest.split_once('"').expect("a bound in quotes").0)
-            .collect();
-        assert_eq!(bounds, expected);
+        assert_eq!(bounds(&envoy), expected);
     }
+}
+
+#[test]
+fn a_bound_for_the_beginning_of_a_name_is_enough_as_istio_writes_it() {
+    let upstream = upstream();
+    let settings = json!([{
+        "match": { "prefix": "wasmcustom.wasm_http_inbound_duration_ms" }, "buckets": [7, 77],
+    }]);
+    let bootstrap = Bootstrap::filter("http-timing").upstream(upstream.address());
+    let bootstrap = bootstrap.edit(|tree| tree["stats_config"]["histogram_bucket_settings"] = settings);
+    let envoy = Envoy::with(bootstrap).start();
+    envoy.get("/200").send();
+    envoy.wait_for_stat("wasm_http_inbound_duration_ms_count", 1);
+    assert_eq!(bounds(&envoy), ["7", "77", "+Inf"]);
+}
+
+/// The upper bounds of the buckets that Envoy shows.
+fn bounds(envoy: &Envoy) -> Vec<String> {
+    let text = envoy.prometheus();
+    let buckets =
+        text.lines().filter_map(|line| line.strip_prefix("wasm_http_inbound_duration_ms_bucket{le=\""));
+    buckets.map(|rest| rest.split_once('"').expect("a bound in quotes").0.to_owned()).collect()
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! What is made of the queries is as the queries are, and the bootstraps have the buckets they ask for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meshloom_lab::{Bootstrap, root};
 use meshloom_metrics::{DASHBOARD, PAGE, PLOTS, Queries, Terms, dashboard, page};
@@ -95,5 +95,23 @@ fn the_bounds_that_queries_ask_for_are_those_of_the_bootstraps() {
         let buckets: Vec<u64> = buckets.as_array().unwrap().iter().filter_map(Value::as_u64).collect();
         assert!(buckets.contains(&bound), "{bound} is no bound of {buckets:?}");
         assert!(buckets.is_sorted(), "{buckets:?}");
+        for (metric, of_annotation) in annotation() {
+            assert_eq!(of_annotation, buckets, "{metric}");
+        }
     }
+}
+
+/// The buckets in the page's annotation for Istio, by the beginnings of names.
+fn annotation() -> BTreeMap<String, Vec<u64>> {
+    let page = read(PAGE);
+    let (_, rest) = page.split_once("sidecar.istio.io/statsHistogramBuckets: |\n").unwrap();
+    serde_json::from_str(rest.split_once("```").unwrap().0).unwrap()
+}
+
+#[test]
+fn the_annotation_for_istio_names_the_histograms_of_both_directions() {
+    let names: Vec<String> = annotation().into_keys().collect();
+    let expected =
+        ["inbound", "outbound"].map(|direction| format!("wasmcustom.wasm_http_{direction}_duration_ms"));
+    assert_eq!(names, expected);
 }
