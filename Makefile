@@ -170,8 +170,9 @@ dashboard: cargo ## Write the Grafana dashboard and the list in docs/metrics.md 
 	@$(CARGO) run --quiet --package meshloom-metrics -- dashboard
 
 .PHONY: plots
-plots: optimize python ## Scrape an Envoy under three minutes of load by a real Prometheus, and plot into docs/metrics/
-	@scripts/tool.sh prometheus >/dev/null
+plots: optimize python ## Plot into docs/metrics/ what a real Prometheus answers of two minutes of load
+	$(call say,putting Envoy under load)
+	@scripts/tool.sh prometheus >/dev/null || $(call missing,prometheus,without it there is nothing to plot)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-metrics -- plots
 
 .PHONY: push

@@ -66,7 +66,7 @@ impl Plot<'_> {
             text(&mut svg, across(seconds), BOTTOM + 18.0, "middle", &format!("{seconds} s"));
             seconds += step;
         }
-        for (index, (one, colour)) in self.lines.iter().zip(COLOURS).enumerate() {
+        for (index, (one, colour)) in self.lines.iter().zip(COLOURS.iter().cycle()).enumerate() {
             // Eight pixels are about the widest letter of this size.
             let before: usize = self.lines.iter().take(index).map(|line| line.name.chars().count()).sum();
             let x = LEFT + 32.0 * index as f64 + 8.0 * before as f64;
@@ -105,7 +105,7 @@ fn round_step(least: f64) -> f64 {
 
 fn with_unit(value: f64, unit: &str) -> String {
     // Sums of tenths are no round numbers.
-    let short = |value: f64| format!("{:.3}", value).trim_end_matches('0').trim_end_matches('.').to_owned();
+    let short = |value: f64| format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
     match unit {
         "reqps" => format!("{}/s", short(value)),
         "ms" => format!("{} ms", short(value)),
