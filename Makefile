@@ -174,6 +174,16 @@ test-bench: optimize python # The cost table, briefly: that it can be made, and 
 	$(call say,testing the cost table)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table -- --quick
 
+.PHONY: dashboard
+dashboard: cargo ## Write the Grafana dashboard and the list in docs/metrics.md from metrics/queries.yaml
+	@$(CARGO) run --quiet --package meshloom-metrics -- dashboard
+
+.PHONY: plots
+plots: optimize python ## Plot into docs/metrics/ what a real Prometheus answers of two minutes of load
+	$(call say,putting Envoy under load)
+	@scripts/tool.sh prometheus >/dev/null || $(call missing,prometheus,without it there is nothing to plot)
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-metrics -- plots
+
 .PHONY: push
 push: ## Push modules as OCI artifacts: REG=ghcr.io ORG=you TAG=v1 [FILTER=name]
 	@test -n "$(REG)" -a -n "$(ORG)" -a -n "$(TAG)" || { \
