@@ -256,15 +256,19 @@ impl File<'_> {
                     && !handed.path.is_empty()
                     && before.iter().any(|p| of_it(&p))
             };
+            // Where the document itself is wrong about its module, that is what there is to say.
+            let unsaid = matches!(plugin.code, Code::Unsaid)
+                && before.iter().any(|problem| problem.severity == Severity::Error);
             let asked = !unreadable(&plugin.configuration) && !unreadable(&plugin.vm_configuration);
-            self.run_one(plugin, clusters, asked);
+            self.run_one(plugin, clusters, asked, unsaid);
         }
         before.into_iter().for_each(|problem| self.problems.add(problem));
     }
 
-    fn run_one(&mut self, mut plugin: Plugin<'_>, clusters: &[String], asked: bool) {
+    fn run_one(&mut self, mut plugin: Plugin<'_>, clusters: &[String], asked: bool, unsaid: bool) {
         let found = self.checker.modules.find(&plugin);
         let (outcome, module) = match found {
+            Err(Missing::Unknown(_)) if unsaid => (Outcome::NoModule, None),
             Err(Missing::Unknown(message)) => {
                 let name = if plugin.name.is_empty() { String::new() } else { format!("{}: ", plugin.name) };
                 self.unknown.push((plugin.span.start, format!("{name}{message}")));

@@ -39,7 +39,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn same(&self, found: &str, name: &str) -> bool {
-        found == name || self.reader.dialect == Dialect::Envoy && found == camel_case(name)
+        found == name || self.reader.by == By::Envoy && found == camel_case(name)
     }
 
     fn member(&self, key: &'a Key, node: &'a Node) -> Self {

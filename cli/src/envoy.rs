@@ -6,7 +6,7 @@
 use base64::Engine as _;
 
 use crate::cursor::{Cursor, Reader};
-use crate::plugin::{Code, Handed, Plugin, name_in_url};
+use crate::plugin::{Code, Plugin, name_in_url};
 use crate::problem::{By, Problems};
 use crate::tree::{Dialect, Kind, Node, Value};
 

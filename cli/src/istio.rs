@@ -76,6 +76,10 @@ pub(crate) fn read<'a>(
         top.missing("spec", "a map with at least `url`");
         return None;
     };
+    if spec.node.entries().is_none() {
+        spec.expected("a map");
+        return None;
+    }
     let (settings, suffix) = if resource == Resource::WasmPlugin {
         spec.object(&[attachment::FIELDS, &["targetRef"], module::FIELDS].concat());
         (spec.clone(), "~istio-translated-wasmplugin")
@@ -85,7 +89,10 @@ pub(crate) fn read<'a>(
             attachment::check(&spec);
             return None;
         };
-        wasm.object(module::FIELDS);
+        if !wasm.object(module::FIELDS) {
+            attachment::check(&spec);
+            return None;
+        }
         (wasm, "")
     };
     attachment::check(&spec);

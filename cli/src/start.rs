@@ -7,9 +7,6 @@ use crate::problem::{By, Problem, Problems};
 use crate::source::Source;
 use crate::tree;
 
-/// Instructions of one callback. A list of a million names is read within it; a loop without end ends.
-const FUEL: u64 = 50_000_000_000;
-
 /// What it is started in.
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
@@ -17,6 +14,8 @@ pub(crate) struct Surroundings<'a> {
     /// Variables of the machine that Envoy runs on.
     pub(crate) environment: &'a [(String, String)],
     pub(crate) clusters: &'a [String],
+    /// Instructions that one callback may execute.
+    pub(crate) fuel: u64,
 }
 
 /// Starts a plugin as Envoy would, and notes everything it has against that. Gives back whether it started.
@@ -47,7 +46,7 @@ pub(crate) fn start(
         .strict_link()
         .workers_only()
         .without_transcript()
-        .fuel_limit(FUEL)
+        .fuel_limit(surroundings.fuel)
         .plugin(given);
     for cluster in surroundings.clusters {
         host = host.cluster(cluster);

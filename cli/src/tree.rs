@@ -9,7 +9,7 @@ mod scalar;
 mod text;
 mod yaml;
 
-pub(crate) use locate::{Found, locate};
+pub(crate) use locate::locate;
 pub(crate) use scalar::{Dialect, Value};
 pub(crate) use text::offset_in_source;
 

@@ -45,6 +45,9 @@ pub(crate) struct Validate {
     /// A variable of the machine that Envoy runs on, for a plugin that asks for it
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     host_env: Vec<(String, String)>,
+    /// How many instructions a callback of a module may execute before it is taken for a loop without end
+    #[arg(long, value_name = "INSTRUCTIONS", default_value_t = 10_000_000_000)]
+    fuel: u64,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t)]
     output: Format,
@@ -74,7 +77,12 @@ impl Validate {
         let modules = Modules::new(named, self.modules.clone());
         let checker = Checker {
             modules: &modules,
-            surroundings: Surroundings { profile, environment: &self.host_env, clusters: &[] },
+            surroundings: Surroundings {
+                profile,
+                environment: &self.host_env,
+                clusters: &[],
+                fuel: self.fuel,
+            },
             kind: self.kind,
             module_is_named,
         };
