@@ -274,9 +274,10 @@ impl File<'_> {
                 self.unknown.push((plugin.span.start, format!("{name}{message}")));
                 (Outcome::NoModule, None)
             }
-            Err(Missing::Refused(message)) => {
+            Err(Missing::Refused(message, hint)) => {
                 self.problems.add(Problem {
                     plugin: Some(plugin.name.clone()),
+                    hint,
                     ..Problem::new(By::Envoy, plugin.span.clone(), plugin.path.as_str(), message)
                 });
                 (Outcome::Refused, None)

@@ -35,8 +35,8 @@ pub(crate) struct Found {
 pub(crate) enum Missing {
     /// Nobody knows where it is: the command has to be told.
     Unknown(String),
-    /// It is there, and Envoy would say this of it.
-    Refused(String),
+    /// It is there, and Envoy would say this of it; with more, if more is known.
+    Refused(&'static str, Option<String>),
 }
 
 impl Modules {
@@ -117,15 +117,50 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// `text`: whether WebAssembly's text form will do, which Envoy does not read.
 fn of_bytes(name: &str, bytes: &[u8], shown: String, text: bool) -> Result<Found, Missing> {
-    if !text && !bytes.starts_with(MAGIC) {
-        return Err(Missing::Refused("Missing or unknown Proxy-Wasm ABI version".to_owned()));
+    if !(text && std::str::from_utf8(bytes).is_ok()) && !bytes.starts_with(MAGIC) {
+        return Err(Missing::Refused(envoys_words(bytes), Some(format!("{shown} is no WebAssembly"))));
     }
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     match Module::from_bytes(name, bytes) {
         Ok(module) => Ok(Found { module, shown, sha256 }),
-        Err(Unloadable::Invalid { message, .. }) => {
-            Err(Missing::Refused(format!("Failed to load Wasm bytecode: {message}")))
+        Err(Unloadable::Invalid { message, .. }) if ends_with_a_section(bytes) => {
+            Err(Missing::Refused("Failed to load Wasm bytecode", Some(format!("{shown}: {message}"))))
         }
-        Err(error) => Err(Missing::Refused(error.to_string())),
+        Err(error) => Err(Missing::Refused(envoys_words(bytes), Some(format!("{shown}: {error}")))),
     }
+}
+
+/// What proxy-wasm-cpp-host says of bytes that are no module (`BytecodeUtil::getAbiVersion`): it looks for the version
+/// of the ABI before anything else, and not at the first eight bytes.
+fn envoys_words(bytes: &[u8]) -> &'static str {
+    if ends_with_a_section(bytes) {
+        "Missing or unknown Proxy-Wasm ABI version"
+    } else {
+        "Failed to parse corrupted Wasm module"
+    }
+}
+
+/// Whether what follows the header can be walked section by section, to the end.
+fn ends_with_a_section(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((_, after_kind)) = rest.split_first() {
+        let (mut length, mut shift, mut after) = (0u64, 0, after_kind);
+        loop {
+            let Some((byte, more)) = after.split_first() else { return false };
+            length |= u64::from(byte & 0x7f) << shift;
+            after = more;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+            if shift >= 35 {
+                return false;
+            }
+        }
+        let Some(next) = usize::try_from(length).ok().and_then(|length| after.get(length..)) else {
+            return false;
+        };
+        rest = next;
+    }
+    true
 }

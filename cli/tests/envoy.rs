@@ -19,7 +19,7 @@ fn version() -> String {
     let output = Command::new(Envoy::binary()).arg("--version").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     // envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL
-    let number = text.split('/').nth(1).unwrap_or_else(|| panic!("{text}"));
+    let number = text.split_once("version:").unwrap().1.split('/').nth(1).unwrap();
     number.rsplit_once('.').unwrap().0.to_owned()
 }
 
@@ -154,7 +154,10 @@ fn of_a_module_that_cannot_be_started_envoy_has_the_same_words() {
             wat::parse_str(r#"(module (memory (export "memory") 1))"#).unwrap(),
             "Missing or unknown Proxy-Wasm ABI version",
         ),
-        (b"no module".to_vec(), "Missing or unknown Proxy-Wasm ABI version"),
+        (b"nothing".to_vec(), "Missing or unknown Proxy-Wasm ABI version"),
+        (b"no module".to_vec(), "Failed to parse corrupted Wasm module"),
+        (module("").into_iter().take(60).collect(), "Failed to parse corrupted Wasm module"),
+        ([module(""), b"\xee\0".to_vec()].concat(), "Failed to load Wasm bytecode"),
         (
             wat::parse_str(
                 r#"(module (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1")))"#,

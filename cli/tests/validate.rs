@@ -508,8 +508,9 @@ fn hostile_modules_end_in_errors() {
             module(r#"(import "env" "no_such" (func))"#),
             "Failed to load Wasm module due to a missing import: env.no_such",
         ),
-        (b"no module".to_vec(), "Missing or unknown Proxy-Wasm ABI version"),
-        (b"\0asm\x01\0\0\0\xff".to_vec(), "Failed to load Wasm bytecode: "),
+        (b"no module".to_vec(), "Failed to parse corrupted Wasm module"),
+        (b"\0asm\x01\0\0\0\xff".to_vec(), "Failed to parse corrupted Wasm module"),
+        ([module(""), b"\xee\0".to_vec()].concat(), "Failed to load Wasm bytecode"),
     ] {
         desk.write("dist/x.wasm", bytes);
         desk.write("x.yaml", wasm_plugin("url: a/x\n"));

@@ -98,6 +98,8 @@ mod tests {
         for source in [
             "v: |\n  {\"a\": 1,\n\n   \"wanted\": 2}\nnext: 1\n",
             "v: |-\n      {\n        \"wanted\": 2}",
+            "v: |\n\n\n  {\n  wanted\n",
+            "v: |+ # why\r\n  {\r\n  wanted\r\n",
             "x:\n  1\nv: |2\n    {\n    \"wanted\": 2}\n",
             "v: '{\"it''s\": 1, \"wanted\": 2}'\n",
             "v: \"{\\\"a\\u00e9\\U0001f600\\ud83d\\ude00\\x41\\\": 1, wanted}\"\n",
