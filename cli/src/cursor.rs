@@ -116,12 +116,9 @@ impl<'a> Cursor<'a> {
                 self.reader.problems.add(Problem { hint, ..problem(message) });
             } else if entries.iter().take(index).any(|(other, _)| other.name == key.name) {
                 let twice = problem("given more than once".to_owned());
-                // Envoy's reader of YAML takes the last.
-                self.reader.problems.add(if self.reader.dialect == Dialect::Envoy {
-                    twice.warning()
-                } else {
-                    twice
-                });
+                // Envoy takes the last; `kubectl` refuses.
+                let is_taken = self.reader.by == By::Envoy && self.reader.dialect != Dialect::Kubernetes;
+                self.reader.problems.add(if is_taken { twice.warning() } else { twice });
             }
         }
         true

@@ -117,7 +117,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// `text`: whether WebAssembly's text form will do, which Envoy does not read.
 fn of_bytes(name: &str, bytes: &[u8], shown: String, text: bool) -> Result<Found, Missing> {
-    if !(text && std::str::from_utf8(bytes).is_ok()) && !bytes.starts_with(MAGIC) {
+    let is_text = text && std::str::from_utf8(bytes).is_ok();
+    if !is_text && !bytes.starts_with(MAGIC) {
         return Err(Missing::Refused(envoys_words(bytes), Some(format!("{shown} is no WebAssembly"))));
     }
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -199,3 +199,45 @@ impl fmt::Display for Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every value's and every name's bytes are a part of the text; every text's bytes lead to a place in it.
+    fn check(text: &str, node: &Node) {
+        assert!(text.get(node.span.clone()).is_some(), "{text:?}: {:?}", node.span);
+        for (key, value) in node.entries().unwrap_or_default() {
+            assert!(text.get(key.span.clone()).is_some(), "{text:?}: {:?}", key.span);
+            check(text, value);
+        }
+        node.items().unwrap_or_default().iter().for_each(|item| check(text, item));
+        for offset in 0..=node.text().map_or(0, str::len) {
+            if let Some(at) = offset_in_source(text, node, offset) {
+                assert!(at <= text.len(), "{text:?}: {offset} is at {at}");
+            }
+        }
+        for path in ["a", "a.b", "a[0]", "[0]", "[0].a"] {
+            let span = locate(node, path).span(false);
+            assert!(text.get(span.clone()).is_some(), "{text:?}: {path} is at {span:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_place_that_is_not_in_it(
+            text in "([ab:{}\\[\\],\"'|>&*!<~1é\u{85}\u{2028}\t\r\n \\\\-]|: |- |\n  |\\\\u00e9|<<: |&a |\\*a){0,60}",
+        ) {
+            for name in ["x.yaml", "x.json"] {
+                let Ok(documents) = parse(&text, name) else { continue };
+                for mut tree in documents.trees {
+                    check(&text, &tree);
+                    tree.merge();
+                    check(&text, &tree);
+                }
+            }
+        }
+    }
+}

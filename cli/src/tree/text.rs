@@ -11,7 +11,9 @@ pub(crate) fn offset_in_source(source: &str, node: &Node, offset: usize) -> Opti
         Style::Literal => literal(source, node.span.start, &scalar.text, offset),
         // A scalar of several lines has its lines joined.
         _ if raw.contains('\n') => None,
-        Style::Plain | Style::Tagged => Some(node.span.start + offset),
+        Style::Plain => Some((node.span.start + offset).min(node.span.end)),
+        // Which quotes it has, if any, is not kept.
+        Style::Tagged => None,
         Style::SingleQuoted => quoted(raw, offset, single).map(|at| node.span.start + at),
         Style::DoubleQuoted => quoted(raw, offset, double).map(|at| node.span.start + at),
         Style::Folded => None,
@@ -23,11 +25,10 @@ fn literal(source: &str, start: usize, text: &str, offset: usize) -> Option<usiz
     let before = text.get(..offset)?;
     let line = before.matches('\n').count();
     let column = before.len() - before.rfind('\n').map_or(0, |end| end + 1);
-    // The span begins at the bar, or, as some parsers see it, at the text.
-    let header = source.get(start..)?.starts_with('|');
-    let mut at =
-        if header { start + source.get(start..)?.find('\n')? + 1 } else { line_start(source, start) };
-    for _ in 0..line {
+    // The span begins at the first line that is not empty.
+    let empty = text.len() - text.trim_start_matches('\n').len();
+    let mut at = line_start(source, start);
+    for _ in 0..line.checked_sub(empty)? {
         at += source.get(at..)?.find('\n')? + 1;
     }
     let of_text = text.lines().nth(line).unwrap_or_default();

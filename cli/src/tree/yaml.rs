@@ -57,8 +57,9 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let style = if is_text(tag.as_ref()) { Style::Tagged } else { of(style) };
-                let scalar = Scalar { text: text.into_owned(), style };
-                // An empty scalar begins where the parser looked for it, which may be lines further down.
+                // The parser writes a tilde for a value that is not there.
+                let is_there = style != Style::Plain || !span.is_empty();
+                let scalar = Scalar { text: if is_there { text.into_owned() } else { String::new() }, style };
                 self.add(Node { span: span.clone(), kind: Kind::Scalar(scalar) }, anchor)
             }
             Event::Alias(anchor) => {
