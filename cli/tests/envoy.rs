@@ -2,7 +2,6 @@
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "all of this is a test: clippy knows only the functions marked so"
 )]
 
