@@ -162,6 +162,11 @@ up: optimize python ## Start httpbin and Envoy with every filter
 down: cargo ## End what `up` started
 	@$(LAB) down
 
+.PHONY: validate
+validate: optimize ## Check configurations against the modules: FILE="a.yaml b.json" [FILTER=name]
+	@test -n "$(FILE)" || { echo "error: make validate needs FILE, as in: make validate FILE=istio/redaction.yaml" >&2; exit 2; }
+	@$(CARGO) run --quiet --package meshloom-cli -- validate $(addprefix --filter ,$(FILTER)) $(FILE)
+
 .PHONY: bench
 bench: optimize python ## Measure decisions, modules and the cost in Envoy, into bench/results/
 	$(call say,measuring the decisions and the modules)
