@@ -5,7 +5,8 @@
 //! | has the header        | forwarded untouched |
 //! | lacks it, or is empty | 400                 |
 
-use filter_kit::config::{self, Refusal};
+use filter_kit::config::{self, Node, Refusal};
+use filter_kit::header::{SETTABLE_NAME, settable_name};
 
 #[cfg(target_family = "wasm")]
 mod shell;
@@ -31,11 +32,17 @@ impl Requirement {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "header"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let header = fields.required("header")?.parsed(filter_kit::header::settable_name)?;
-            Some(Self { header })
+            let header = fields.required("header", "The header's name; compared without case", |node| {
+                node.parsed(SETTABLE_NAME, settable_name)
+            });
+            Some(Self { header: header? })
         })
     }
 
