@@ -132,7 +132,8 @@ impl<'a> Draft<'a> {
     }
 
     /// An integer, or the same as text with a unit.
-    pub(super) fn quantity(&self, least: u64, most: u64, pattern: &'static str) {
+    pub(super) fn quantity(&self, title: &'static str, least: u64, most: u64, pattern: &'static str) {
+        self.set("title", title);
         let [integer, text] = [self.inner(), self.inner()];
         integer.integer(least, most);
         text.text(Text::pattern(pattern));

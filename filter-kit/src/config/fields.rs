@@ -154,6 +154,11 @@ impl<'a> Fields<'a> {
         (!refused).then_some(chosen)
     }
 
+    /// Notes a problem of the object as a whole; see [`Node::problem`].
+    pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.node.problem(message)
+    }
+
     /// Adds to the schema of the object what these keywords say, such as `{"minProperties": 1}`: for rules between
     /// fields, that the reader checks by itself.
     #[inline(always)]

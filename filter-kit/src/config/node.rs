@@ -325,7 +325,7 @@ impl<'a> Node<'a> {
     /// Reads a time in milliseconds, given as an integer (milliseconds) or as text such as `"250ms"` or `"5s"`.
     pub fn milliseconds(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let like = "^[0-9]+(ms|s|m)$";
-        if self.describe(|draft| draft.quantity(*range.start(), *range.end(), like)) {
+        if self.describe(|draft| draft.quantity("duration in ms", *range.start(), *range.end(), like)) {
             return None;
         }
         self.unit(range, unit::milliseconds, |ms| format!("{ms}ms"), "a duration such as \"250ms\" or \"5s\"")
@@ -334,7 +334,7 @@ impl<'a> Node<'a> {
     /// Reads a size in bytes, given as an integer (bytes) or as text such as `"64KiB"` or `"1MiB"`.
     pub fn bytes(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let like = "^[0-9]+(B|KiB|MiB|GiB)$";
-        if self.describe(|draft| draft.quantity(*range.start(), *range.end(), like)) {
+        if self.describe(|draft| draft.quantity("size in bytes", *range.start(), *range.end(), like)) {
             return None;
         }
         self.unit(range, unit::bytes, unit::show_bytes, "a size such as \"64KiB\" or \"1MiB\"")

@@ -78,4 +78,20 @@ mod tests {
         let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["extra", "version", "header"]);
     }
+
+    #[test]
+    fn the_documents_say_what_is_read() {
+        let docs = filter_docs::docs!(Requirement::from_node);
+        docs.assert_fresh();
+        docs.assert_samples();
+        docs.assert_accepted(&[r#"{"version": 1.0, "header": "X-Tenant"}"#]);
+        docs.assert_refused(&[
+            "{}",
+            "[]",
+            r#"{"version": 2, "header": "x"}"#,
+            r#"{"version": 1, "header": "x y"}"#,
+            r#"{"version": 1, "header": "Host"}"#,
+            r#"{"version": 1, "header": "x", "more": 1}"#,
+        ]);
+    }
 }

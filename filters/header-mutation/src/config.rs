@@ -172,4 +172,41 @@ mod tests {
         assert_eq!(mutations.request, []);
         assert_eq!(mutations.response.len(), 2);
     }
+
+    #[test]
+    fn the_documents_say_what_is_read() {
+        let docs = filter_docs::docs!(Mutations::from_node);
+        docs.assert_fresh();
+        docs.assert_samples();
+        let rule = |rule: &str| format!(r#"{{"version": 1, "rules": [{rule}]}}"#);
+        let request = |operation: &str| rule(&format!(r#"{{"request": [{operation}]}}"#));
+        let accepted = [
+            request(r#"{"op": "set", "name": "X-A", "value": ""}"#),
+            request(r#"{"value": "caf\u00e9 a\tb", "name": "x-a", "op": "append"}"#),
+            request(r#"{"op": "rename", "name": "x-a", "to": "x-b"}"#),
+            rule(r#"{"request": [], "response": [{"op": "remove", "name": "server"}]}"#),
+        ];
+        docs.assert_accepted(&accepted.each_ref().map(String::as_str));
+        let refused = [
+            "{}".to_owned(),
+            r#"{"version": 1, "rules": []}"#.to_owned(),
+            rule("{}"),
+            rule(r#"{"request": [], "response": []}"#),
+            rule(r#"{"reqest": []}"#),
+            request("{}"),
+            request(r#"{"op": "sett", "name": "x-a", "value": "b"}"#),
+            request(r#"{"op": "set", "name": "x-a"}"#),
+            request(r#"{"op": "remove", "name": "x-a", "value": "b"}"#),
+            request(r#"{"op": "set", "name": "x a", "value": "b"}"#),
+            request(r#"{"op": "remove", "name": ":path"}"#),
+            request(r#"{"op": "remove", "name": "Content-Length"}"#),
+            request(r#"{"op": "set", "name": "x-a", "value": "b\r\nx-evil: 1"}"#),
+            request(r#"{"op": "set", "name": "x-a", "value": " b"}"#),
+            request(r#"{"op": "set", "name": "x-a", "value": 1}"#),
+        ];
+        docs.assert_refused(&refused.each_ref().map(String::as_str));
+        let long = "\u{e9}".repeat(4097);
+        let value = request(&format!(r#"{{"op": "set", "name": "x-a", "value": "{long}"}}"#));
+        docs.assert_refused_by_reader_alone(&[&value]);
+    }
 }
