@@ -231,3 +231,110 @@ fn shown(path: &Path) -> String {
     let root = sample::root();
     path.strip_prefix(&root).unwrap_or(path).display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use filter_kit::host::{ENTRY, Entry};
+    use filter_kit::template::Template;
+    use filter_kit::when::When;
+
+    use super::*;
+
+    fn docs<T>(read: fn(Node<'_>) -> Option<T>) -> Docs<T> {
+        Docs::of("/none", "test", "Tests.", read)
+    }
+
+    #[test]
+    fn conditions_are_described_as_they_are_read() {
+        let docs = docs(When::read);
+        docs.assert_accepted(&[
+            r#"{"hosts": ["*.example.com", "[::1]:443"], "paths": [{"prefix": "/a"}], "methods": ["M-SEARCH"]}"#,
+            r#"{"headers": [{"name": "X-A"}, {"name": "x", "present": false}, {"name": "x", "suffix": "b"}]}"#,
+            r#"{"status": ["5xx", 404.0], "content_types": ["text/*", "application/*+json"]}"#,
+            r#"{"not": {"not": {"direction": "inbound"}}, "route_names": ["main"]}"#,
+        ]);
+        docs.assert_refused(&[
+            "{}",
+            r#"{"not": {}}"#,
+            r#"{"hosts": []}"#,
+            r#"{"hosts": ["api.*.test"]}"#,
+            r#"{"paths": [{}]}"#,
+            r#"{"paths": [{"exact": "/", "prefix": "/"}]}"#,
+            r#"{"paths": [{"exact": ""}]}"#,
+            r#"{"methods": ["get"]}"#,
+            r#"{"headers": [{"exact": "x"}]}"#,
+            r#"{"headers": [{"name": ":path"}]}"#,
+            r#"{"headers": [{"name": "x", "present": true, "exact": "y"}]}"#,
+            r#"{"headers": [{"name": "x", "suffix": "y", "exact": "y"}]}"#,
+            r#"{"status": ["6xx"]}"#,
+            r#"{"status": [600]}"#,
+            r#"{"content_types": ["text"]}"#,
+            r#"{"direction": "up"}"#,
+            r#"{"stauts": [200]}"#,
+        ]);
+        docs.assert_refused_by_reader_alone(&[
+            r#"{"hosts": ["10.0.0.1/8"]}"#,
+            r#"{"hosts": ["a.test:65536"]}"#,
+        ]);
+    }
+
+    #[test]
+    fn entries_and_templates_are_described_as_they_are_read() {
+        let entries = docs(|node| node.parsed(ENTRY, |typed| Entry::parse(typed).map(Entry::into_owned)));
+        for typed in [
+            "a",
+            "A.test.",
+            "*.a.test",
+            ".a.test:80",
+            "||a.test^",
+            "10.0.0.0/8",
+            "::1",
+            "fd00::/8",
+            "[::1]:80",
+        ] {
+            entries.assert_accepted(&[&format!("{typed:?}")]);
+        }
+        for typed in ["", ".", "a b", "a/b", "http://a", "a:", "*a", "a^", "b\u{fc}cher.test", "[a]"] {
+            entries.assert_refused(&[&format!("{typed:?}")]);
+        }
+        let templates = docs(Template::read);
+        templates.assert_accepted(&["\"\"", "\"a $$ ${path}${default:x y}\"", "\"${header:x}\""]);
+        templates.assert_refused(&["\"$\"", "\"${path\"", "\"$path\"", "\"${}\"", "7"]);
+        templates.assert_refused_by_reader_alone(&["\"${user}\"", "\"${default:x}\""]);
+    }
+
+    #[test]
+    fn quantities_are_described_as_they_are_read() {
+        let wait = docs(|node| node.milliseconds(1..=5000));
+        wait.assert_accepted(&["1", "5000", "5e2", "\"250ms\"", "\"5s\""]);
+        wait.assert_refused(&["0", "5001", "1.5", "\"5h\"", "\"ms\"", "null"]);
+        wait.assert_refused_by_reader_alone(&["\"6s\""]);
+        let size = docs(|node| node.bytes(0..=1 << 20));
+        size.assert_accepted(&["0", "\"1MiB\""]);
+        size.assert_refused(&["-1", "\"1MB\""]);
+        let share = docs(|node| node.percent());
+        share.assert_accepted(&["0", "99.99", "100"]);
+        share.assert_refused(&["-0.01", "100.01", "\"5%\""]);
+        share.assert_refused_by_reader_alone(&["0.001"]);
+    }
+
+    #[test]
+    fn a_document_that_is_stale_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let readme = "# x\n\n## Configuration\n\n| old |\n\n```json\n{\"version\": 2}\n```\n";
+        fs::write(folder.path().join("README.md"), readme).unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        let stale = move || {
+            Docs::of(&path, "x", "Xs.", |root| root.object(|fields| fields.version(1))).assert_fresh();
+        };
+        let message = std::panic::catch_unwind(stale).unwrap_err();
+        let message = message.downcast_ref::<String>().unwrap();
+        assert!(message.contains("README.md:5: not what the reader says"), "{message}");
+
+        let path = folder.path().to_str().unwrap().to_owned();
+        let refused = move || {
+            Docs::of(&path, "x", "Xs.", |root| root.object(|fields| fields.version(1))).assert_samples();
+        };
+        assert!(std::panic::catch_unwind(refused).is_err());
+    }
+}

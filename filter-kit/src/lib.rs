@@ -16,7 +16,7 @@
 //! A filter may use any part without the others, and its module has only those. A thing enters the kit when a third
 //! filter needs it.
 //!
-//! The feature `regex` adds regular expressions to conditions; it makes a module some 70 KB larger.
+//! The feature `regex` adds regular expressions, to conditions and by a reader of its own; it makes a module some 70 KB larger.
 #![warn(missing_docs)]
 
 pub mod attribute;
@@ -26,6 +26,8 @@ pub mod host;
 pub mod metric;
 pub mod mode;
 pub mod reads;
+#[cfg(feature = "regex")]
+pub mod regex;
 pub mod template;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

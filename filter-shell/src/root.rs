@@ -6,6 +6,9 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use filter_kit::config::Refusal;
+use filter_kit::metric::name;
+
+use crate::metric;
 
 /// A root context that reads the plugin's configuration by `parse` and opens each stream by `open`.
 ///
@@ -18,10 +21,22 @@ pub fn root<C: 'static>(
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
 ) -> Box<dyn RootContext> {
-    Box::new(Root { parse, open, config: None })
+    Box::new(Root { filter: None, parse, open, config: None })
+}
+
+/// As [`root`], and counts the configurations that were read and refused: `wasm_<filter>_config_loads_total` and
+/// `wasm_<filter>_config_rejects_total`. Every VM reads each: the one that tries it first, and one for each worker.
+pub fn counted_root<C: 'static>(
+    filter: &'static str,
+    parse: fn(&[u8]) -> Result<C, Refusal>,
+    open: fn(Rc<C>) -> Box<dyn HttpContext>,
+) -> Box<dyn RootContext> {
+    Box::new(Root { filter: Some(filter), parse, open, config: None })
 }
 
 struct Root<C> {
+    /// Whose configurations are counted.
+    filter: Option<&'static str>,
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
     config: Option<Rc<C>>,
@@ -31,7 +46,14 @@ impl<C> Context for Root<C> {}
 
 impl<C: 'static> RootContext for Root<C> {
     fn on_configure(&mut self, _: usize) -> bool {
-        match (self.parse)(&self.get_plugin_configuration().unwrap_or_default()) {
+        let read = (self.parse)(&self.get_plugin_configuration().unwrap_or_default());
+        if let Some(filter) = self.filter {
+            // Both are there from the start, so that a rate of either can be asked for.
+            let count = |what| metric::counter(&name(filter, what));
+            let (loads, rejects) = (count("config_loads_total"), count("config_rejects_total"));
+            if read.is_ok() { loads.increment() } else { rejects.increment() }
+        }
+        match read {
             Ok(config) => {
                 self.config = Some(Rc::new(config));
                 true

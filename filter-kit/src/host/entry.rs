@@ -48,7 +48,7 @@ pub struct Reach {
 
 /// What a schema says of an entry. The reader is stricter: it looks at the numbers of addresses and ports.
 pub const ENTRY: Text = Text::pattern(
-    r"^(\*\.|\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?(:[0-9]{1,5})?$|^\|\|[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$|^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$",
+    r"^(\*\.|\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?(:[0-9]{1,5})?$|^\|\|[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$|^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?$|^\[[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\](:[0-9]{1,5})?$",
 )
 .bytes(1, 270)
 .examples(&["example.com", "*.example.com", ".example.com:8443", "10.0.0.0/8", "::1"]);
@@ -95,15 +95,19 @@ impl<'a> Entry<'a> {
 
     /// A copy that borrows nothing.
     pub fn into_owned(self) -> Entry<'static> {
-        let pattern = match self.pattern {
-            Pattern::Name(name, reach) => Pattern::Name(Cow::Owned(name.into_owned()), reach),
-            Pattern::Network(network) => Pattern::Network(network),
-        };
-        Entry { pattern, port: self.port }
+        Entry { pattern: self.pattern.into_owned(), port: self.port }
     }
 }
 
 impl Pattern<'_> {
+    /// A copy that borrows nothing.
+    pub fn into_owned(self) -> Pattern<'static> {
+        match self {
+            Self::Name(name, reach) => Pattern::Name(Cow::Owned(name.into_owned()), reach),
+            Self::Network(network) => Pattern::Network(network),
+        }
+    }
+
     /// Whether it covers a host.
     pub fn covers(&self, host: Host<'_>) -> bool {
         match (self, host) {

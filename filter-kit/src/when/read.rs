@@ -136,27 +136,13 @@ const SUFFIX: Alternative<Matcher> =
 const CONTAINS: Alternative<Matcher> =
     Alternative::new("contains", "This is in it", |node| text(node).map(Matcher::Contains));
 #[cfg(feature = "regex")]
-const REGEX: Alternative<Matcher> =
-    Alternative::new("regex", "This matches somewhere in it", |node| regex(node).map(Matcher::Regex));
+const REGEX: Alternative<Matcher> = Alternative::new("regex", "This matches somewhere in it", |node| {
+    crate::regex::read(node).map(Matcher::Regex)
+});
 
 fn text(node: Node<'_>) -> Option<Box<[u8]>> {
     node.parsed(Text::ANY.bytes(1, 4096), |text| {
         if (1..=4096).contains(&text.len()) { Ok(text.as_bytes().into()) } else { Err("1 to 4096 bytes") }
-    })
-}
-
-/// Reads a regular expression of at most 1024 bytes that compiles to at most 64 KiB: it matches in time that is linear
-/// in the value.
-#[cfg(feature = "regex")]
-pub fn regex(node: Node<'_>) -> Option<regex_lite::Regex> {
-    node.parsed(Text::ANY.bytes(1, 1024), |text| {
-        if !(1..=1024).contains(&text.len()) {
-            return Err("a regular expression of 1 to 1024 bytes".to_owned());
-        }
-        regex_lite::RegexBuilder::new(text)
-            .size_limit(64 << 10)
-            .build()
-            .map_err(|error| format!("a regular expression: {error}"))
     })
 }
 

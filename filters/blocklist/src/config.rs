@@ -2,8 +2,10 @@
 
 use filter_kit::config::{self, Json, Node, Refusal, Text};
 use filter_kit::header::{SETTABLE_VALUE, is_value};
+use filter_kit::host::{ENTRY, Pattern};
+use filter_kit::metric;
 
-use crate::entry::Entry;
+use crate::entry;
 use crate::names::Names;
 
 /// What is blocked, and how it is answered.
@@ -34,9 +36,6 @@ pub struct Reply {
     /// The body.
     pub body: String,
 }
-
-/// The longest name of a list, in bytes.
-const MAX_NAME: usize = 40;
 
 /// The longest body of a reply, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -76,24 +75,14 @@ fn lists(node: Node<'_>) -> Option<Vec<List>> {
 
 fn list(node: Node<'_>) -> Option<List> {
     node.object(|fields| {
-        let name = fields.required("name", "Unlike any other; part of a metric's name", |node| {
-            let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-            node.parsed(Text::pattern("^[a-z0-9_]{1,40}$"), |text| {
-                let right = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed);
-                if right {
-                    Ok(text.to_owned())
-                } else {
-                    Err(format!("a word for a metric's name: 1 to {MAX_NAME} of a-z, 0-9 and `_`"))
-                }
-            })
-        });
+        let name = fields.required("name", "Unlike any other; part of a metric's name", metric::word);
         let entries = fields.required("entries", "At least one entry", |node| node.some_of(entry));
         Some(List { name: name?, names: entries?.into_iter().collect() })
     })
 }
 
-fn entry(node: Node<'_>) -> Option<Entry> {
-    node.parsed(Text::ANY, Entry::parse)
+fn entry(node: Node<'_>) -> Option<Pattern<'static>> {
+    node.parsed(ENTRY, |typed| entry::parse(typed).map(Pattern::into_owned))
 }
 
 fn reply(node: Node<'_>) -> Option<Reply> {

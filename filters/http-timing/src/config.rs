@@ -45,13 +45,13 @@ impl Timing {
     pub fn from_node(root: Node<'_>) -> Option<Self> {
         root.object(|fields| {
             fields.version(1);
-            let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
             let direction = fields.or(
                 "direction",
                 "Which way all traffic goes; `auto` asks the listener for each request",
                 "auto",
                 |node| {
-                    let [inbound, outbound] = directions.map(|(word, direction)| (word, Some(direction)));
+                    let [inbound, outbound] =
+                        Direction::WORDS.map(|(word, direction)| (word, Some(direction)));
                     node.one_of(&[("auto", None), inbound, outbound])
                 },
             );
@@ -59,7 +59,7 @@ impl Timing {
                 "default_direction",
                 "For listeners that do not say which way their traffic goes",
                 "inbound",
-                |node| node.one_of(&directions),
+                |node| node.one_of(&Direction::WORDS),
             );
             let log = fields.optional("log", "A line of JSON for each request", log);
             Some(Self { direction: direction?, default_direction: default_direction?, log: log?.flatten() })
