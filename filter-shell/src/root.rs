@@ -21,7 +21,7 @@ pub fn root<C: 'static>(
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
 ) -> Box<dyn RootContext> {
-    Box::new(Root { filter: None, parse, open, config: None })
+    Box::new(Root { counted: None, parse, open, config: None })
 }
 
 /// As [`root`], and counts the configurations that were read and refused: `wasm_<filter>_config_loads_total` and
@@ -31,12 +31,20 @@ pub fn counted_root<C: 'static>(
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
 ) -> Box<dyn RootContext> {
-    Box::new(Root { filter: Some(filter), parse, open, config: None })
+    Box::new(Root { counted: Some((count, filter)), parse, open, config: None })
+}
+
+fn count(filter: &str, loaded: bool) {
+    // Both are there from the start, so that a rate of either can be asked for.
+    let [loads, rejects] =
+        ["config_loads_total", "config_rejects_total"].map(|what| metric::counter(&name(filter, what)));
+    if loaded { loads.increment() } else { rejects.increment() }
 }
 
 struct Root<C> {
-    /// Whose configurations are counted.
-    filter: Option<&'static str>,
+    /// What counts the configurations, and under which filter's name. A pointer, so that a module without it has no code
+    /// for metrics.
+    counted: Option<(fn(&str, bool), &'static str)>,
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
     config: Option<Rc<C>>,
@@ -47,11 +55,8 @@ impl<C> Context for Root<C> {}
 impl<C: 'static> RootContext for Root<C> {
     fn on_configure(&mut self, _: usize) -> bool {
         let read = (self.parse)(&self.get_plugin_configuration().unwrap_or_default());
-        if let Some(filter) = self.filter {
-            // Both are there from the start, so that a rate of either can be asked for.
-            let count = |what| metric::counter(&name(filter, what));
-            let (loads, rejects) = (count("config_loads_total"), count("config_rejects_total"));
-            if read.is_ok() { loads.increment() } else { rejects.increment() }
+        if let Some((count, filter)) = self.counted {
+            count(filter, read.is_ok());
         }
         match read {
             Ok(config) => {
