@@ -8,7 +8,7 @@ use filter_kit::testing::Given;
 
 /// An entry, a zero byte, and a request's host. What parses must parse to itself, and an entry must cover the host that
 /// it names.
-pub fn host(data: &[u8]) {
+pub(crate) fn host(data: &[u8]) {
     let place = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     let (typed, value) = data.split_at(place);
     let value = value.get(1..).unwrap_or_default();
@@ -37,7 +37,11 @@ pub fn host(data: &[u8]) {
     // A bare entry covers what it spells.
     if let (Ok(entry), false) = (Entry::parse(typed), typed.starts_with("*.") || typed.starts_with("||")) {
         let bare = typed.strip_prefix('.').unwrap_or(typed);
-        let bare = if bare.matches(':').count() > 1 && !bare.starts_with('[') { format!("[{bare}]") } else { bare.into() };
+        let bare = if bare.matches(':').count() > 1 && !bare.starts_with('[') {
+            format!("[{bare}]")
+        } else {
+            bare.into()
+        };
         if !bare.contains('/') {
             let mut room = Room::new();
             let authority = Authority::parse(bare.as_bytes(), &mut room).unwrap();
@@ -60,7 +64,7 @@ fn spell(authority: &Authority<'_>) -> String {
 
 /// A template, a zero byte, and what is in a request's path, cookie and header. A value is within its bound, or there
 /// is none.
-pub fn template(data: &[u8]) {
+pub(crate) fn template(data: &[u8]) {
     const MOST: usize = 200;
     let place = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     let (typed, value) = data.split_at(place);

@@ -10,16 +10,23 @@ use crate::abi;
 /// Asks the host about the stream at hand. Make one for each callback: it remembers what it has read.
 ///
 /// Nothing here panics, whatever the callback and whatever the host answers: what it does not give is missing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Asked {
+    /// Whether there is a response to ask about.
+    answered: bool,
     /// All lines of a map, once a header turned out to be repeated.
     lines: [OnceCell<Vec<u8>>; 2],
 }
 
 impl Asked {
-    /// Nothing is read yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// While the request passes: whatever is asked of the response is missing.
+    pub fn of_request() -> Self {
+        Self { answered: false, lines: [const { OnceCell::new() }; 2] }
+    }
+
+    /// While the response passes, and when the stream is over.
+    pub fn of_response() -> Self {
+        Self { answered: true, ..Self::of_request() }
     }
 }
 
@@ -27,6 +34,8 @@ impl Reads for Asked {
     fn header(&self, map: Map, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let (number, lines) = match map {
             Map::Request => (0, &self.lines[0]),
+            // The host takes it for a mistake to ask before there is one.
+            Map::Response if !self.answered => return false,
             Map::Response => (2, &self.lines[1]),
         };
         // The host answers the first value alone; most headers have no other.

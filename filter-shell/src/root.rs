@@ -34,6 +34,8 @@ pub fn counted_root<C: 'static>(
     Box::new(Root { counted: Some((count, filter)), parse, open, config: None })
 }
 
+type Count = fn(filter: &str, loaded: bool);
+
 fn count(filter: &str, loaded: bool) {
     // Both are there from the start, so that a rate of either can be asked for.
     let [loads, rejects] =
@@ -44,7 +46,7 @@ fn count(filter: &str, loaded: bool) {
 struct Root<C> {
     /// What counts the configurations, and under which filter's name. A pointer, so that a module without it has no code
     /// for metrics.
-    counted: Option<(fn(&str, bool), &'static str)>,
+    counted: Option<(Count, &'static str)>,
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
     config: Option<Rc<C>>,

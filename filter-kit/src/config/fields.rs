@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
             Ok(()) => return None,
             Err(read) => read,
         };
-        self.find(name).or_else(|| self.missing(name)).and_then(|json| read(self.node.member(name, json)))
+        read(self.node.member(name, self.must_find(name)?))
     }
 
     /// Reads the member `name`, if it was given; `Some(None)` if not. `null` counts as not given, as in a protobuf
@@ -174,7 +174,7 @@ impl<'a> Fields<'a> {
         read: R,
         say: impl FnOnce(&Draft<'_>, &Draft<'_>),
     ) -> Result<(), R> {
-        self.known.push(name);
+        self.asked(name);
         let Some(parent) = self.node.draft else { return Err(read) };
         let draft = parent.inner();
         say(&draft, parent);
@@ -191,24 +191,30 @@ impl<'a> Fields<'a> {
         read: R,
         _: impl FnOnce(&Draft<'_>, &Draft<'_>),
     ) -> Result<(), R> {
-        self.known.push(name);
+        self.asked(name);
         Err(read)
     }
 
-    /// Says that the member `name` may be there: it was read elsewhere.
+    /// Says that the member `name` may be there.
+    #[inline(never)]
     pub(super) fn asked(&mut self, name: &'static str) {
         self.known.push(name);
     }
 
     /// The member's value, if it was given.
+    #[inline(never)]
     fn find(&self, name: &str) -> Option<&'a Json<'a>> {
         let (_, json) = self.members.iter().find(|(member, _)| member == name)?;
         (*json != Json::Null).then_some(json)
     }
 
-    fn missing<T>(&self, name: &str) -> Option<T> {
-        self.node.note_member(usize::MAX, name, "missing".to_owned());
-        None
+    #[inline(never)]
+    fn must_find(&self, name: &str) -> Option<&'a Json<'a>> {
+        let found = self.find(name);
+        if found.is_none() {
+            self.node.note_member(usize::MAX, name, "missing".to_owned());
+        }
+        found
     }
 
     /// Notes the members that nobody asked for, or that are there twice, before the problems that were noted after
