@@ -124,10 +124,10 @@ e2e-docker: optimize python ## The same with Envoy in Docker, and docker-compose
 	@scripts/docker/e2e.sh
 
 .PHONY: test-registry
-test-registry: optimize # Pushes to a real registry and pulls back.
-	$(call say,testing pushes with a real registry)
+test-registry: optimize # Pushes to a real registry, and pulls as `ship` and as the agent do.
+	$(call say,testing with a real registry)
 	@oras=$$(scripts/tool.sh oras) || test $$? -eq 3; registry=$$(scripts/tool.sh registry) || test $$? -eq 3; \
-		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-ship --test registry
+		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet --workspace --test registry
 
 .PHONY: test-setup
 test-setup: # Takes prerequisites away one by one.
