@@ -111,7 +111,8 @@ e2e: optimize python $(addprefix e2e-with-,$(ENVOYS)) ## Drive real Envoys over 
 .PHONY: e2e-with-%
 e2e-with-%:
 	$(call say,end-to-end tests with Envoy $*)
-	@$(call with_tools,$*) $(CARGO) test --no-fail-fast $(or $(addprefix -p ,$(FILTER)),--workspace) --test envoy
+	@registry=$$(scripts/tool.sh registry) || test $$? -eq 3; $(call with_tools,$*) REGISTRY_BIN=$$registry \
+		$(CARGO) test --no-fail-fast $(or $(addprefix -p ,$(FILTER)),--workspace) --test envoy
 
 # The tools that a test program finds in its environment. `own` is the Envoy that ENVOY_BIN names.
 with_tools = \

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ecds::{HTTP_WASM, TYPE_URL, plugin};
+use ecds::{HTTP_WASM, plugin};
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::service::discovery::v3::{
@@ -24,10 +24,10 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::google::protobuf::Any;
 use futures_util::future::BoxFuture;
-use meshloom_agent::ecds::{Desk, Effect, LastGood, Options, Protocol};
+use meshloom_agent::ecds::{Desk, Effect, LastGood, Options, Protocol, TYPE_URL};
 use meshloom_agent::fetch::{Downloaded, Fetcher, Progress, Resolved};
 use meshloom_agent::library::{Parts, Shelf};
-use meshloom_agent::status::{Board, Metrics};
+use meshloom_agent::status::Metrics;
 use meshloom_agent::store::{Store, StoreOptions};
 use meshloom_agent::trust::{Signature, Trust, TrustOptions};
 use meshloom_agent::{Library as _, Sha256, Unavailable, Wanted};

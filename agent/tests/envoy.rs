@@ -14,6 +14,8 @@ mod agent;
 mod control_plane;
 #[path = "envoy/conversion.rs"]
 mod conversion;
+#[path = "registry/distribution.rs"]
+mod distribution;
 #[path = "envoy/endurance.rs"]
 mod endurance;
 #[path = "envoy/failure.rs"]
@@ -24,3 +26,9 @@ mod killed;
 mod mesh;
 #[path = "envoy/modules.rs"]
 mod modules;
+#[path = "envoy/registry.rs"]
+mod registry;
+#[path = "support/server.rs"]
+mod server;
+#[path = "registry/tokens.rs"]
+mod tokens;

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use envoy_types::pb::envoy::config::cluster::v3 as cluster;
 use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
 use envoy_types::pb::envoy::extensions::filters::{http, network};
 use envoy_types::pb::envoy::extensions::wasm::v3 as wasm;
 use envoy_types::pb::google::protobuf::{Any, Duration as Seconds, StringValue};
@@ -13,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::agent::Agent;
-use crate::control_plane::{ControlPlane, ECDS};
+use crate::control_plane::{CDS, ControlPlane, ECDS};
 use crate::modules::Modules;
 
 /// The name of the one filter that most tests have, as Istio names it.
@@ -51,18 +53,20 @@ impl Mesh {
         let control_plane = ControlPlane::start();
         let agent = Agent::start(folder.path(), control_plane.address(), arguments);
         let upstream = Upstream::ok();
-        let bootstrap = bootstrap(protocol, folder.path(), upstream.address(), &[FILTER], None);
+        let bootstrap = bootstrap(protocol, folder.path(), &[FILTER], None);
+        // Whatever is no ECDS passes the agent as well.
+        control_plane.set(CDS, "httpbin", cluster(upstream.address()));
         Self { envoy: None, agent, control_plane, modules: Modules::start(), upstream, folder, bootstrap }
     }
 
     /// Filters of those names in the chain, in place of the one.
     pub(crate) fn filters(&mut self, protocol: Protocol, names: &[&str]) {
-        self.bootstrap = bootstrap(protocol, self.folder.path(), self.upstream.address(), names, None);
+        self.bootstrap = bootstrap(protocol, self.folder.path(), names, None);
     }
 
     /// A network filter of that name in place of the HTTP filters.
     pub(crate) fn network_filter(&mut self, protocol: Protocol, name: &str) {
-        self.bootstrap = bootstrap(protocol, self.folder.path(), self.upstream.address(), &[], Some(name));
+        self.bootstrap = bootstrap(protocol, self.folder.path(), &[], Some(name));
     }
 
     /// Serves this filter.
@@ -233,11 +237,37 @@ impl Plugin {
     }
 }
 
-/// Envoy with a listener of its own, filters from ECDS, and one ADS stream to the agent's socket.
+/// The upstream, as a resource of CDS.
+fn cluster(upstream: SocketAddr) -> Any {
+    let address = core::Address {
+        address: Some(core::address::Address::SocketAddress(core::SocketAddress {
+            address: upstream.ip().to_string(),
+            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(upstream.port().into())),
+            ..Default::default()
+        })),
+    };
+    let endpoint = endpoint::Endpoint { address: Some(address), ..Default::default() };
+    let endpoint = endpoint::LbEndpoint {
+        host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(endpoint)),
+        ..Default::default()
+    };
+    let locality = endpoint::LocalityLbEndpoints { lb_endpoints: vec![endpoint], ..Default::default() };
+    pack_any(cluster::Cluster {
+        name: "httpbin".to_owned(),
+        connect_timeout: Some(Seconds { seconds: 1, nanos: 0 }),
+        load_assignment: Some(endpoint::ClusterLoadAssignment {
+            cluster_name: "httpbin".to_owned(),
+            endpoints: vec![locality],
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+/// Envoy with a listener of its own, clusters from CDS, filters from ECDS, and one ADS stream to the agent's socket.
 fn bootstrap(
     protocol: Protocol,
     folder: &std::path::Path,
-    upstream: SocketAddr,
     filters: &[&str],
     network_filter: Option<&str>,
 ) -> Bootstrap {
@@ -264,6 +294,7 @@ dynamic_resources:
     transport_api_version: V3
     set_node_on_first_message_only: true
     grpc_services: [{{envoy_grpc: {{cluster_name: xds-grpc}}}}]
+  cds_config: {{ads: {{}}, resource_api_version: V3}}
 static_resources:
   listeners:
   - name: http
@@ -274,17 +305,11 @@ static_resources:
         typed_config: {{
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager,
           stat_prefix: http,
-          route_config: {{virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: /}}, route: {{cluster: httpbin}}}}]}}]}},
+          route_config: {{validate_clusters: false, virtual_hosts: [{{name: all, domains: ["*"], routes: [{{match: {{prefix: /}}, route: {{cluster: httpbin}}}}]}}]}},
           http_filters: [{http_filters} {{
             name: envoy.filters.http.router,
             typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}]}}}}]
   clusters:
-  - name: httpbin
-    type: STATIC
-    connect_timeout: 1s
-    load_assignment:
-      cluster_name: httpbin
-      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: {}, port_value: {}}}}}}}}}]}}]
   - name: xds-grpc
     type: STATIC
     connect_timeout: 1s
@@ -296,8 +321,6 @@ static_resources:
       cluster_name: xds-grpc
       endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{pipe: {{path: "{}"}}}}}}}}]}}]
 "#,
-        upstream.ip(),
-        upstream.port(),
         folder.join("XDS").display()
     ))
 }
