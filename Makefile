@@ -68,6 +68,15 @@ optimize: build ## Prune and optimise the modules into dist/
 size: optimize ## Print the modules' sizes and hold them to their budgets
 	@$(SHIP) size
 
+.PHONY: agent
+agent: cargo ## Build the agent into dist/, and print its size
+	$(call say,building the agent)
+	@$(CARGO) build --profile agent --package meshloom-agent
+	@mkdir -p dist
+	@cp "$${CARGO_TARGET_DIR:-target}/agent/meshloom-agent" dist/meshloom-agent
+	@wc -c dist/meshloom-agent | awk '{ printf "%s: %.1f MB\n", $$2, $$1 / 1e6; exit $$1 > 20e6 }' || \
+		{ echo "error: the agent is larger than 20 MB" >&2; exit 1; }
+
 .PHONY: lint
 lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is installed) dependencies
 	$(call say,linting)
@@ -115,10 +124,10 @@ e2e-docker: optimize python ## The same with Envoy in Docker, and docker-compose
 	@scripts/docker/e2e.sh
 
 .PHONY: test-registry
-test-registry: optimize # Pushes to a real registry and pulls back.
-	$(call say,testing pushes with a real registry)
+test-registry: optimize # Pushes to a real registry, and pulls as `ship` and as the agent do.
+	$(call say,testing with a real registry)
 	@oras=$$(scripts/tool.sh oras) || test $$? -eq 3; registry=$$(scripts/tool.sh registry) || test $$? -eq 3; \
-		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet -p meshloom-ship --test registry
+		ORAS=$$oras REGISTRY_BIN=$$registry $(CARGO) test --quiet --workspace --test registry
 
 .PHONY: test-setup
 test-setup: # Takes prerequisites away one by one.
@@ -153,6 +162,11 @@ up: optimize python ## Start httpbin and Envoy with every filter
 down: cargo ## End what `up` started
 	@$(LAB) down
 
+.PHONY: validate
+validate: optimize ## Check configurations against the modules: FILE="a.yaml b.json" [FILTER=name]
+	@test -n "$(FILE)" || { echo "error: make validate needs FILE, as in: make validate FILE=istio/redaction.yaml" >&2; exit 2; }
+	@$(CARGO) run --quiet --package meshloom-cli -- validate $(addprefix --filter ,$(FILTER)) $(FILE)
+
 .PHONY: bench
 bench: optimize python ## Measure decisions, modules and the cost in Envoy, into bench/results/
 	$(call say,measuring the decisions and the modules)
@@ -164,6 +178,16 @@ bench: optimize python ## Measure decisions, modules and the cost in Envoy, into
 test-bench: optimize python # The cost table, briefly: that it can be made, and proves what it measures.
 	$(call say,testing the cost table)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table -- --quick
+
+.PHONY: dashboard
+dashboard: cargo ## Write the Grafana dashboard and the list in docs/metrics.md from metrics/queries.yaml
+	@$(CARGO) run --quiet --package meshloom-metrics -- dashboard
+
+.PHONY: plots
+plots: optimize python ## Plot into docs/metrics/ what a real Prometheus answers of two minutes of load
+	$(call say,putting Envoy under load)
+	@scripts/tool.sh prometheus >/dev/null || $(call missing,prometheus,without it there is nothing to plot)
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-metrics -- plots
 
 .PHONY: push
 push: ## Push modules as OCI artifacts: REG=ghcr.io ORG=you TAG=v1 [FILTER=name]

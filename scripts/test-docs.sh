@@ -13,7 +13,7 @@ lab() { cargo run --quiet -p meshloom-lab -- "$@"; }
 trap 'lab down >/dev/null; rm -rf "$MESHLOOM_RUN"' EXIT
 
 KEEP=1 lab demo
-for document in README.md filters/[!_]*/README.md; do
+for document in README.md docs/*.md filters/[!_]*/README.md; do
     if grep -qE '^<!-- e2e:(up|compose) -->$' "$document"; then
         echo "== $document"
         scripts/readme.sh e2e:up "$document"

@@ -47,7 +47,7 @@ for absent in node npm; do
     echo "ok: without $absent modules are merely larger"
 done
 
-for pair in 'python3 zig' 'node asc' 'npm asc'; do
+for pair in 'python3 zig' 'node asc' 'npm asc' 'prometheus prometheus' 'promtool promtool'; do
     read -r absent tool <<<"$pair"
     code=0
     said=$(without "$absent" scripts/tool.sh "$tool") || code=$?
@@ -60,7 +60,9 @@ if said=$(ENVOY_VERSION=9.9 scripts/tool.sh envoy 2>&1); then fail "there is no 
 grep -q 'ENVOY_VERSION is 9.9, expected 1.36 to 1.40' <<<"$said" || fail "the message should say what is right: $said"
 if said=$(ENVOY_BIN=/no/such scripts/tool.sh envoy 2>&1); then fail "there is no /no/such"; fi
 grep -q 'ENVOY_BIN is /no/such' <<<"$said" || fail "the message should name ENVOY_BIN: $said"
+if said=$(PROMETHEUS_BIN=/no/such scripts/tool.sh prometheus 2>&1); then fail "there is no /no/such"; fi
+grep -q 'PROMETHEUS_BIN is /no/such' <<<"$said" || fail "the message should name PROMETHEUS_BIN: $said"
 if said=$(make push REG=localhost:5000 2>&1); then fail "make push should need ORG and TAG"; fi
 grep -q 'make push needs REG, ORG and TAG' <<<"$said" || fail "the message should name them: $said"
-passed=$((passed + 3))
+passed=$((passed + 4))
 echo "$passed passed, 0 failed"

@@ -13,6 +13,8 @@ usage: scripts/tool.sh NAME [VERSION]
   registry          the CNCF distribution registry
   zig               Zig, which is also a C++ compiler for Wasm
   asc               the AssemblyScript compiler, beside the Proxy-Wasm SDK for it
+  prometheus        Prometheus, which is not installed here: the one on PATH   (PROMETHEUS_BIN overrides)
+  promtool          its tool for rules and metrics, likewise                   (PROMTOOL_BIN overrides)
 
 Prints one path. Exit 1: it could not be had, and why stands on standard error. Exit 3: an optional tool
 (all but envoy and httpbin) cannot be had here because what installs it is missing.
@@ -37,6 +39,17 @@ optional() {
     command -v "$1" >/dev/null && return
     say "warning: no $2, because $1 is missing: $3"
     exit 3
+}
+
+# own VARIABLE COMMAND HOW: what only the user installs, and the work can go on without.
+own() {
+    local variable=$1
+    if [ -n "${!variable:-}" ]; then
+        command -v "${!variable}" || fail "$variable is ${!variable}, which is no program"
+    else
+        optional "$2" "$2" "$3, or set $variable"
+        command -v "$2"
+    fi
 }
 
 # Runs `build FOLDER` once for all that ask at the same time, and puts FOLDER in place only when it is whole.
@@ -188,6 +201,8 @@ distribution() {
     go_tool registry "$module" "$module/cmd/registry" "$REGISTRY"
 }
 
+prometheus_hint='install it (Debian: apt-get install prometheus; its service need not run)'
+
 mkdir -p "$tools"
 case ${1:-} in
     envoy) shift; envoy "$@" ;;
@@ -195,6 +210,8 @@ case ${1:-} in
     wasm-opt) wasm_opt ;;
     zig) zig ;;
     asc) asc ;;
+    prometheus) own PROMETHEUS_BIN prometheus "$prometheus_hint" ;;
+    promtool) own PROMTOOL_BIN promtool "$prometheus_hint" ;;
     oras) command -v oras || go_tool oras oras.land/oras oras.land/oras/cmd/oras "$ORAS" ;;
     registry) command -v docker-registry || distribution ;;
     -h | --help) usage ;;

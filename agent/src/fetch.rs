@@ -1,9 +1,30 @@
 //! Downloads: HTTP and OCI registries.
 
+mod address;
+mod client;
+mod credentials;
+mod failure;
+mod guard;
+mod http;
+pub mod manifest;
+mod network;
+mod oci;
+mod options;
+mod pace;
+mod proxy;
+mod receive;
+mod registries;
+mod request;
+mod retry;
+pub mod unpack;
+
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
+pub use self::network::Network;
+pub use self::options::FetchOptions;
+pub use self::registries::{Problems, Registries};
 use crate::trust::Signature;
 use crate::{Sha256, Unavailable, Wanted};
 
@@ -37,7 +58,7 @@ pub struct Resolved {
     pub checksum: Option<Sha256>,
     /// Other digests that a resource may pin the same module by: for an index, the chosen manifest's.
     pub also: Vec<Sha256>,
-    /// The manifest itself, as the registry sent it.
+    /// The manifest itself, as the registry sent it: the image's, where it was found by an index.
     pub manifest: Option<bytes::Bytes>,
 }
 

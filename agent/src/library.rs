@@ -1,5 +1,14 @@
 //! Where wanted modules are obtained.
 
+mod address;
+mod fetching;
+mod flights;
+mod options;
+mod shelf;
+
+pub use options::LibraryOptions;
+pub use shelf::{Parts, Shelf};
+
 use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;

@@ -1,7 +1,10 @@
 //! What is counted, and the state of each resource.
 
 mod board;
+mod history;
 mod metrics;
+pub mod source;
 
-pub use board::{Board, ResourceState, Serving, Standing};
-pub use metrics::{Conversion, End, FetchResult, Metrics};
+pub use board::{Board, Readiness, ResourceState, Serving, Standing};
+pub use history::{Code, Event, Resource, Way};
+pub use metrics::{Conversion, Dropped, End, FetchResult, Metrics, Phase};

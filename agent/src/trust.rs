@@ -1,4 +1,23 @@
 //! What a module has to be before Envoy sees it.
+//!
+//! It is parsed whole, function by function as it is read from disk, and compared with what Envoy provides and needs
+//! (`module`); and where a rule says so, its image has to be signed (`cosign`, `rules`).
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+
+mod cosign;
+mod module;
+mod options;
+mod rules;
+
+pub use cosign::PublicKey;
+pub use module::Inspection;
+pub use options::TrustOptions;
+pub use rules::{Policy, Rule, Rules};
+
+use crate::{Reason, Unavailable};
 
 /// A signature as cosign keeps it in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,4 +28,86 @@ pub struct Signature {
     pub signature: String,
     /// Where it was found, for messages.
     pub place: String,
+}
+
+/// The options, read and understood.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    check: Policy,
+    memory: Option<u64>,
+    rules: Rules,
+}
+
+impl Trust {
+    /// Reads the files that the options name.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with them, one a line.
+    pub fn new(options: &TrustOptions) -> Result<Self, String> {
+        let rules = options.signatures.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
+        Ok(Self { check: options.check, memory: Some(options.memory), rules })
+    }
+
+    /// The same with other rules on signatures.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The rule on signatures of a registry and repository, if there is one that is not off.
+    #[must_use]
+    pub fn rule(&self, reference: &str) -> Option<&Rule> {
+        self.rules.rule(reference)
+    }
+
+    /// Reads a module and says what Envoy could not run about it. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Disk`]
+    pub fn inspect(&self, path: &Path) -> Result<Inspection, Unavailable> {
+        let inspected = File::open(path)
+            .and_then(|file| module::inspect(BufReader::with_capacity(64 * 1024, file), self.memory()));
+        inspected.map_err(|error| unread(path, &error))
+    }
+
+    /// Whether the module may go to Envoy. What is wrong with it but allowed is said in the log. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NotAModule`] with everything that is wrong with it, and [`Reason::Disk`].
+    pub fn admit(&self, path: &Path, source: &str) -> Result<(), Unavailable> {
+        // What is no module at all is never passed on, whatever the policy: Istio's agent looks at so much, too.
+        let is_module = is_module(path)?;
+        if is_module && self.check == Policy::Off {
+            return Ok(());
+        }
+        let problems = self.inspect(path)?.problems;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let told = format!("fetched Wasm binary from {source} is invalid: {}", problems.join("; "));
+        if !is_module || self.check == Policy::Enforce {
+            return Err(Unavailable::new(Reason::NotAModule, told));
+        }
+        tracing::warn!("{told}");
+        Ok(())
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory.unwrap_or(1 << 30)
+    }
+}
+
+/// Whether the file begins as modules do.
+fn is_module(path: &Path) -> Result<bool, Unavailable> {
+    let mut header = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(8).read_to_end(&mut header));
+    read.map_err(|error| unread(path, &error))?;
+    Ok(header.len() == 8 && header.starts_with(b"\0asm"))
+}
+
+fn unread(path: &Path, error: &std::io::Error) -> Unavailable {
+    Unavailable::new(Reason::Disk, format!("cannot read {}: {error}", path.display()))
 }

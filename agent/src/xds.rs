@@ -31,7 +31,7 @@ pub use address::{Discovery, Listen, NoAddress};
 pub use health::{Condition, Health};
 pub use options::{AuthPolicy, CredentialFetcher, JwtPolicy, Options};
 pub use prober::{NoProbe, Probe};
-pub use proxy::{Conversion, Proxy};
+pub use proxy::{Conversion, Proxy, problems};
 pub use streams::{StreamState, Streams};
 
 /// The proxy cannot be started: all that is wrong with its options.

@@ -8,6 +8,8 @@
 
 #[path = "ecds/convert.rs"]
 mod convert;
+#[path = "ecds/corpus.rs"]
+mod corpus;
 #[path = "support/library.rs"]
 #[allow(dead_code, reason = "other test programs use more of it")]
 mod library;
@@ -15,6 +17,8 @@ mod library;
 mod messages;
 #[path = "ecds/model.rs"]
 mod model;
+#[path = "ecds/offline.rs"]
+mod offline;
 #[path = "ecds/order.rs"]
 mod order;
 #[path = "ecds/policy.rs"]

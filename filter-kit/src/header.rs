@@ -3,6 +3,8 @@
 //! Envoy's Wasm host lower-cases a name and copies a value without looking at either (Envoy 1.36 to 1.40,
 //! `context.cc`), so a filter that sets headers is the one to check them.
 
+use crate::config::{Node, Text};
+
 /// The longest header name that a filter sets, in bytes.
 pub const MAX_NAME: usize = 256;
 
@@ -37,6 +39,26 @@ const FRAMING: [&str; 9] = [
     "upgrade",
 ];
 
+/// What a schema says of a header's name: a token, in any case.
+pub const NAME: Text = Text::pattern("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$");
+
+/// What a schema says of the name of a header that is to be set.
+pub const SETTABLE_NAME: Text = NAME.but_not(&FRAMING);
+
+/// What a schema says of the value of a header that is to be set.
+pub const SETTABLE_VALUE: Text =
+    Text::pattern(r"^([^\x00-\x20\x7f]([^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?$").bytes(0, 8192);
+
+/// Reads the name of a header that is only looked at, in lower case; pseudo-headers have none here.
+pub fn name(node: Node<'_>) -> Option<String> {
+    node.parsed(NAME, |typed| {
+        let name = typed.to_ascii_lowercase();
+        if is_name(name.as_bytes()) { Ok(name) } else { Err(EXPECTED_NAME) }
+    })
+}
+
+const EXPECTED_NAME: &str = "a header name: letters, digits and hyphens, up to 256 of them";
+
 /// Reads the name of a header that a filter is to set, as an operator typed it, and answers it in lower case.
 ///
 /// # Errors
@@ -48,7 +70,7 @@ pub fn settable_name(typed: &str) -> Result<String, &'static str> {
         return Err("a header that is no pseudo-header: those route the message");
     }
     if !is_name(name.as_bytes()) {
-        return Err("a header name: letters, digits and hyphens, up to 256 of them");
+        return Err(EXPECTED_NAME);
     }
     if FRAMING.contains(&name.as_str()) {
         return Err("a header that Envoy does not own: this one frames or routes the message");

@@ -1,15 +1,14 @@
 //! Metrics, each defined once in a VM.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
+use filter_kit::metric::Defined;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
 thread_local! {
-    /// Envoy gives a new id at every definition, even of a name it has (Envoy 1.40, `context.cc`), and never
-    /// frees one. A configuration change makes a new root context in the same VM, which must not define again.
-    static DEFINED: RefCell<BTreeMap<String, u32>> = const { RefCell::new(BTreeMap::new()) };
+    /// A configuration change makes a new root context in the same VM, which must not define again.
+    static DEFINED: RefCell<Defined> = const { RefCell::new(Defined::new()) };
 }
 
 /// A number that only goes up.
@@ -20,6 +19,10 @@ pub struct Counter(Option<u32>);
 #[derive(Clone, Copy, Debug)]
 pub struct Histogram(Option<u32>);
 
+/// A number that goes up and down.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauge(Option<u32>);
+
 /// The counter of that name. Call it while configuring, never in `proxy_wasm::main!`: there Envoy does not
 /// allow it yet.
 pub fn counter(name: &str) -> Counter {
@@ -29,6 +32,11 @@ pub fn counter(name: &str) -> Counter {
 /// The histogram of that name; the same restriction holds as for [`counter`].
 pub fn histogram(name: &str) -> Histogram {
     Histogram(define(MetricType::Histogram, name))
+}
+
+/// The gauge of that name; the same restriction holds as for [`counter`].
+pub fn gauge(name: &str) -> Gauge {
+    Gauge(define(MetricType::Gauge, name))
 }
 
 impl Counter {
@@ -55,20 +63,30 @@ impl Histogram {
     }
 }
 
+impl Gauge {
+    /// Adds `change`, which may be negative.
+    pub fn add(self, change: i64) {
+        if let Some(id) = self.0 {
+            let _ = hostcalls::increment_metric(id, change);
+        }
+    }
+
+    /// Sets it. Every worker thread's VM writes the same gauge: the last one wins.
+    pub fn set(self, value: u64) {
+        if let Some(id) = self.0 {
+            let _ = hostcalls::record_metric(id, value);
+        }
+    }
+}
+
 fn define(kind: MetricType, name: &str) -> Option<u32> {
     DEFINED.with_borrow_mut(|defined| {
-        if let Some(id) = defined.get(name) {
-            return Some(*id);
-        }
-        match hostcalls::define_metric(kind, name) {
-            Ok(id) => {
-                defined.insert(name.to_owned(), id);
-                Some(id)
-            }
+        defined.id(name, |name| match hostcalls::define_metric(kind, name) {
+            Ok(id) => Some(id),
             Err(status) => {
                 log::warn!("metric {name} is not recorded: the host refused to define it ({status:?})");
                 None
             }
-        }
+        })
     })
 }

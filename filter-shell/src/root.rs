@@ -6,6 +6,9 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use filter_kit::config::Refusal;
+use filter_kit::metric::name;
+
+use crate::metric;
 
 /// A root context that reads the plugin's configuration by `parse` and opens each stream by `open`.
 ///
@@ -18,10 +21,32 @@ pub fn root<C: 'static>(
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
 ) -> Box<dyn RootContext> {
-    Box::new(Root { parse, open, config: None })
+    Box::new(Root { counted: None, parse, open, config: None })
+}
+
+/// As [`root`], and counts the configurations that were read and refused: `wasm_<filter>_config_loads_total` and
+/// `wasm_<filter>_config_rejects_total`. Every VM reads each: the one that tries it first, and one for each worker.
+pub fn counted_root<C: 'static>(
+    filter: &'static str,
+    parse: fn(&[u8]) -> Result<C, Refusal>,
+    open: fn(Rc<C>) -> Box<dyn HttpContext>,
+) -> Box<dyn RootContext> {
+    Box::new(Root { counted: Some((count, filter)), parse, open, config: None })
+}
+
+type Count = fn(filter: &str, loaded: bool);
+
+fn count(filter: &str, loaded: bool) {
+    // Both are there from the start, so that a rate of either can be asked for.
+    let [loads, rejects] =
+        ["config_loads_total", "config_rejects_total"].map(|what| metric::counter(&name(filter, what)));
+    if loaded { loads.increment() } else { rejects.increment() }
 }
 
 struct Root<C> {
+    /// What counts the configurations, and under which filter's name. A pointer, so that a module without it has no code
+    /// for metrics.
+    counted: Option<(Count, &'static str)>,
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
     config: Option<Rc<C>>,
@@ -31,7 +56,11 @@ impl<C> Context for Root<C> {}
 
 impl<C: 'static> RootContext for Root<C> {
     fn on_configure(&mut self, _: usize) -> bool {
-        match (self.parse)(&self.get_plugin_configuration().unwrap_or_default()) {
+        let read = (self.parse)(&self.get_plugin_configuration().unwrap_or_default());
+        if let Some((count, filter)) = self.counted {
+            count(filter, read.is_ok());
+        }
+        match read {
             Ok(config) => {
                 self.config = Some(Rc::new(config));
                 true

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::abi::{Callback, Status};
-use crate::hostcall::{Space, TABLE};
+use proxy_wasm_abi::Space;
+
+use crate::hostcall::TABLE;
 
 /// Answers beyond the known statuses are counted together.
 const ANSWERS: usize = 14;

@@ -100,13 +100,13 @@ pub use filter::{filter, filter_for};
 pub use finding::Finding;
 pub use header::HeaderMap;
 pub use host::{Host, HostBuilder};
-pub use hostcall::Provided;
 pub use log::{LogLine, Role};
 pub use message::{Request, Response};
 pub use module::{Description, Export, Import, Memory, Module, Unloadable};
 pub use plugin::{FailurePolicy, Plugin};
 pub use profile::Profile;
 pub use property::{Message, TrafficDirection, Value};
+pub use proxy_wasm_abi::Provided;
 pub use raw::Raw;
 pub use refusal::{Configuration, Refusal};
 /// Makes JSON, for [`Plugin::configure`] and [`Plugin::json`].

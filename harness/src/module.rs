@@ -8,14 +8,10 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use sha2::{Digest, Sha256};
 use wasmtime::{ExternType, InstancePre};
 
-use crate::abi::AbiVersion;
 use crate::engine::{METERED, Machinery, UNMETERED};
 use crate::guest::Guest;
-use crate::hostcall;
 
-mod describe;
-
-pub use describe::{Description, Export, Import, Memory};
+pub use proxy_wasm_abi::{Description, Export, Import, Memory};
 
 /// A Proxy-Wasm module. Cheap to clone.
 #[derive(Clone)]
@@ -141,7 +137,7 @@ impl Module {
         linker.allow_shadowing(true);
         for import in module.imports() {
             let (space, name) = (import.module().to_owned(), import.name().to_owned());
-            if hostcall::is_provided(&space, &name, abi) {
+            if proxy_wasm_abi::is_provided(&space, &name, abi) {
                 continue;
             }
             // It may be a mistake on a path that is never taken, so only the call is one.
@@ -162,7 +158,7 @@ impl Module {
     pub fn unknown_imports(&self) -> Vec<&Import> {
         let description = self.description();
         let abi = description.abi();
-        let unknown = |import: &&Import| !hostcall::is_provided(&import.module, &import.name, abi);
+        let unknown = |import: &&Import| !proxy_wasm_abi::is_provided(&import.module, &import.name, abi);
         description.imports.iter().filter(unknown).collect()
     }
 }
@@ -170,12 +166,5 @@ impl Module {
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
-    }
-}
-
-impl Description {
-    /// The ABI version that functions are linked for: that of the module, else the newest.
-    pub(crate) fn abi(&self) -> AbiVersion {
-        self.abi_versions.first().copied().unwrap_or(AbiVersion::V0_2_1)
     }
 }

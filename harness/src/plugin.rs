@@ -56,6 +56,12 @@ impl Plugin {
         }
     }
 
+    /// The module that it runs.
+    #[must_use]
+    pub fn module(&self) -> &Module {
+        &self.config.module
+    }
+
     /// The name in logs and in the property `plugin_name`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@
 //! - [`Envoy`]: a running Envoy on ports of its own, ended when dropped;
 //! - [`Upstream`]: a server that answers as a test tells it and remembers what it was asked;
 //! - [`Httpbin`]: the real httpbin;
+//! - [`Prometheus`]: the real Prometheus, where it is installed, scraping Envoys;
 //! - [`Request`] and [`Response`]: bytes out, bytes in, each chunk as it came.
 //!
 //! It does not judge what comes back: that is for the tests.
@@ -27,6 +28,7 @@ mod httpbin;
 mod process;
 mod prometheus;
 mod repository;
+mod scraper;
 mod upstream;
 
 pub use bootstrap::Bootstrap;
@@ -35,7 +37,8 @@ pub use envoy::{Envoy, Refused, Starting};
 pub use httpbin::Httpbin;
 pub use process::{Running, is_running, started, stop_gracefully};
 pub use prometheus::metric;
-pub use repository::{filters, root, tool};
+pub use repository::{filters, optional_tool, root, tool};
+pub use scraper::{Prometheus, Series};
 pub use upstream::{Reply, Seen, Upstream};
 
 /// The runtime that all clients and upstreams of a process share.

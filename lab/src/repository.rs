@@ -23,14 +23,31 @@ pub fn filters() -> Vec<String> {
 
 /// The path of a tool: from the environment variable `variable`, or else as `scripts/tool.sh NAME` finds it.
 pub fn tool(variable: &str, name: &str) -> PathBuf {
+    optional_tool(variable, name)
+        .unwrap_or_else(|| panic!("{name} cannot be had (set {variable} to use one of your own)"))
+}
+
+/// The same for a tool that the work can go on without: `None` when it is not here, and what it takes to have it stands
+/// on standard error.
+///
+/// # Panics
+///
+/// When it should be had and cannot.
+pub fn optional_tool(variable: &str, name: &str) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
-        return path.into();
+        return Some(path.into());
     }
     let output = Command::new(root().join("scripts/tool.sh"))
         .arg(name)
         .stderr(Stdio::inherit())
         .output()
         .expect("scripts/tool.sh can be run");
+    if output.status.code() == Some(MISSING) {
+        return None;
+    }
     assert!(output.status.success(), "{name} cannot be had (set {variable} to use one of your own)");
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
+
+/// How `scripts/tool.sh` ends when an optional tool is not here.
+const MISSING: i32 = 3;

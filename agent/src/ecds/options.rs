@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How resources of ECDS are treated.
 #[derive(clap::Args, Clone, Debug)]
+#[group(id = "ecds")]
 pub struct Options {
     /// Fetch remote Wasm modules and give Envoy their paths. If not, resources pass as they are, but for variables that
     /// only the agent is told (ISTIO_META_*), which never reach Envoy.

@@ -39,9 +39,17 @@ pub(super) fn decode(kind: Kind, value: &[u8]) -> Result<Vec<u8>, String> {
         .and_then(|pool| pool.get_message_by_name(type_name))
         .ok_or_else(|| format!("this agent does not know {type_name}"))?;
     let message = DynamicMessage::deserialize(descriptor.clone(), Json::Object(json))
-        .map_err(|why| format!("TypedStruct of {type_name}: {why}"))?;
+        .map_err(|why| format!("TypedStruct of {type_name}: {}", unquoted(&why.to_string())))?;
     sorted(&descriptor, &message.encode_to_vec(), 0)
         .map_err(|why| format!("TypedStruct of {type_name}: {why}"))
+}
+
+/// An error without the text that it is about, which may be a secret.
+fn unquoted(error: &str) -> String {
+    match (error.split_once("string \""), error.rsplit_once("\", expected")) {
+        (Some((before, _)), Some((_, after))) => format!("{before}string, expected{after}"),
+        _ => error.to_owned(),
+    }
 }
 
 /// The descriptors that build.rs compiles from proto/.

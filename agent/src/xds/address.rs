@@ -38,6 +38,19 @@ pub struct NoAddress {
     expected: &'static str,
 }
 
+impl Listen {
+    /// Why it may not be listened on, unless others may reach it.
+    pub(super) fn refused(&self, anywhere: bool) -> Option<String> {
+        match self {
+            Self::Tcp(address) if !address.ip().is_loopback() && !anywhere => Some(format!(
+                "{address} can be reached by others, and xDS is served without authentication: listen on 127.0.0.1, or \
+                 set MESHLOOM_XDS_LISTEN_ANYWHERE"
+            )),
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for Listen {
     type Err = NoAddress;
 

@@ -30,16 +30,15 @@ pub(super) struct SocketFile {
 impl Listener {
     /// Binds. A TCP address that others can reach has to be allowed.
     pub(super) async fn bind(address: &Listen, anywhere: bool) -> Result<Self, Refused> {
+        if let Some(why) = address.refused(anywhere) {
+            return Err(Refused(vec![why]));
+        }
         let refused = |cause: io::Error| Refused(vec![format!("cannot listen on {address}: {cause}")]);
         match address {
             Listen::Unix(path) => {
                 let (listener, file) = unix(path).map_err(refused)?;
                 Ok(Self::Unix(listener, file))
             }
-            Listen::Tcp(address) if !address.ip().is_loopback() && !anywhere => Err(Refused(vec![format!(
-                "{address} can be reached by others, and xDS is served without authentication: listen on 127.0.0.1, or \
-                 set MESHLOOM_XDS_LISTEN_ANYWHERE"
-            )])),
             Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp).map_err(refused),
         }
     }

@@ -10,6 +10,7 @@ use super::prober::Probe;
 
 /// Options of the xDS proxy. Durations are written as `500ms`, `10s`, `35m` or `1h30m`; sizes are in bytes.
 #[derive(clap::Args, Clone, Debug)]
+#[group(id = "xds")]
 #[command(next_help_heading = "xDS")]
 pub struct Options {
     /// Where Envoy finds the agent: unix:PATH, or an IP address and a port

@@ -40,6 +40,26 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// What can be told to be wrong with the options before anything is opened. `environment` is as in [`Proxy::bind`].
+#[must_use]
+pub fn problems(
+    options: &Options,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Vec<String> {
+    let upstream = Upstream::new(options, texts(environment));
+    let mut problems = upstream.err().map(|refused| refused.0).unwrap_or_default();
+    problems.extend(options.xds_listen.refused(options.xds_listen_anywhere));
+    problems
+}
+
+/// Variables that are not UTF-8 cannot be metadata, and are none of the agent's.
+fn texts(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (String, String)> {
+    let environment = environment.into_iter();
+    environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 impl Proxy {
     /// Binds the socket. From then on Envoy can connect, and is answered once [`serve`](Self::serve) runs.
     ///
@@ -55,11 +75,7 @@ impl Proxy {
         board: Arc<Board>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Refused> {
-        // Variables that are not UTF-8 cannot be metadata, and are none of the agent's.
-        let environment = environment
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let upstream = Upstream::new(options, environment)?;
+        let upstream = Upstream::new(options, texts(environment))?;
         let listener = Listener::bind(&options.xds_listen, options.xds_listen_anywhere).await?;
         let address = listener.address().map_err(|cause| Refused(vec![cause.to_string()]))?;
         let shared = Arc::new(Shared {

@@ -29,7 +29,7 @@ use super::queue::{Outbox, Requests, requests};
 use super::streams::{OpenStream, Streams};
 use super::upstream::{Failure, Tasks, Upstream};
 use crate::ecds::{self, Desk, Effect, Protocol};
-use crate::status::{Board, Metrics};
+use crate::status::{Board, Dropped, Metrics, Way};
 use crate::wire;
 
 /// Types that Envoy may be sent. Among what is dropped are name tables (NDS) and proxy configurations (PCDS): those are
@@ -87,6 +87,7 @@ pub(super) async fn run(
 ) {
     let open = shared.streams.begin(protocol);
     let number = open.number();
+    shared.metrics.stream_opened();
     tracing::info!(stream = number, ?protocol, "Envoy opened a stream");
     let tasks = Tasks::default();
     let (queue, pulled) = requests();
@@ -108,6 +109,7 @@ pub(super) async fn run(
     settle(&shared, &open, &outbox, over);
     drop(outbox);
     shared.board.remove_stream(number);
+    shared.metrics.stream_closed();
     tasks.end_within(CLOSING).await;
 }
 
@@ -274,6 +276,7 @@ impl Relay<'_> {
         self.open.response();
         self.shared.metrics.response(response.len());
         if type_url == ecds::TYPE_URL {
+            self.shared.board.record(self.open.number(), self.protocol, Way::Received, &response);
             return self.at_desk(|desk, now, effects| desk.response(response, now, effects));
         }
         if type_url.starts_with(FORWARDED_PREFIX) || type_url == FORWARDED_TYPE {
@@ -286,6 +289,7 @@ impl Relay<'_> {
                 "dropped a response: its type is none of Envoy's"
             );
             self.open.dropped();
+            self.shared.metrics.dropped(Dropped::Type);
             self.open.error(&format!("dropped a response of type {type_url:?}"));
         }
         Ok(())
@@ -323,7 +327,10 @@ impl Relay<'_> {
         self.due = self.desk.next_deadline().map(Instant::from_std);
         for effect in effects {
             match effect {
-                Effect::ToEnvoy(response) => self.waiting.push_back(response),
+                Effect::ToEnvoy(response) => {
+                    self.shared.board.record(self.open.number(), self.protocol, Way::Sent, &response);
+                    self.waiting.push_back(response);
+                }
                 Effect::ToControlPlane(request) => self.to_control_plane(request)?,
                 Effect::Obtain(ticket, wanted) => {
                     self.attempts.begin(ticket, self.shared.conversion.library.obtain(wanted));

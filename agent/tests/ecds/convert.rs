@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::Rbac as HttpRbac;
-use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::filters::network::rbac::v3::Rbac as NetworkRbac;
 use envoy_types::pb::envoy::extensions::wasm::v3::{FailurePolicy, PluginConfig};
 use envoy_types::pb::google::protobuf::Any;
@@ -300,12 +299,4 @@ fn without_conversion_only_what_the_agent_is_told_is_taken_out() {
     assert_eq!(plugin_of(&stripped), expected);
     assert!(matches!(strip(&http("gate", expected).encode_to_vec()).outcome, Outcome::Untouched));
     assert!(matches!(strip(b"abc").outcome, Outcome::Untouched));
-}
-
-#[test]
-fn an_empty_filter_of_a_resource_decodes_as_it_was() {
-    // The template's gap is at the end where there was no such field.
-    let resource = http("gate", plugin(URL));
-    let decoded = Wasm::decode(&opened(&resource.encode_to_vec()).1.value[..]).unwrap();
-    assert_eq!(decoded.config.unwrap(), plugin(URL));
 }

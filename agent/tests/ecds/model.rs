@@ -2,7 +2,7 @@
 //!
 //! Resources bear the number of the push that they came in, as their version and in their module's name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3 as xds;
@@ -87,11 +87,10 @@ struct World {
     unanswered: VecDeque<String>,
     seen_by_envoy: usize,
     seen_by_control_plane: usize,
-    /// Refusals of the agent's own responses, which come in addition.
-    own_refused: usize,
-    /// The nonces of the control plane that it was answered, as taken and as refused.
-    taken: HashMap<String, usize>,
-    refused: usize,
+    /// Whether Envoy refuses one of the agent's own responses at this moment: that comes in addition.
+    refuses_own: bool,
+    /// The nonces of the control plane that it was answered.
+    answered: HashSet<String>,
     /// State of the world: the names in the last request that the control plane got.
     last_names: Vec<String>,
     /// By name: the envelope's version that was last sent.
@@ -136,9 +135,8 @@ impl World {
             unanswered: VecDeque::new(),
             seen_by_envoy: 0,
             seen_by_control_plane: 1,
-            own_refused: 0,
-            taken: HashMap::new(),
-            refused: 0,
+            refuses_own: false,
+            answered: HashSet::new(),
             last_names: vec!["a".into(), "b".into()],
             last_version: BTreeMap::new(),
             last_module: BTreeMap::new(),
@@ -244,7 +242,7 @@ impl World {
         if accept {
             return self.stage.accept(&nonce);
         }
-        self.own_refused += usize::from(is_own(&nonce));
+        self.refuses_own = is_own(&nonce);
         for (name, module) in self.contents.remove(&nonce).unwrap_or_default() {
             // Envoy has what it had before.
             if self.last_module.get(&name) == Some(&module) {
@@ -281,18 +279,15 @@ impl World {
         for told in &self.stage.to_control_plane[self.seen_by_control_plane..] {
             assert!(!is_own(&told.nonce), "no nonce of the agent's own reaches the control plane");
             let same_names = std::mem::replace(&mut self.last_names, told.names.clone()) == told.names;
-            if told.error.is_some() {
-                self.refused += 1;
-                *self.taken.entry(told.nonce.clone()).or_default() += 0;
+            if told.error.is_some() && std::mem::take(&mut self.refuses_own) {
                 continue;
             }
-            if self.protocol == Protocol::Sotw && !same_names || told.nonce.is_empty() {
-                continue;
+            let answers = told.error.is_some() || self.protocol == Protocol::Delta || same_names;
+            if answers && !told.nonce.is_empty() {
+                assert!(self.answered.insert(told.nonce.clone()), "push {} is answered once", told.nonce);
             }
-            let taken = self.taken.entry(told.nonce.clone()).or_default();
-            *taken += 1;
-            assert_eq!(*taken, 1, "push {} is answered once", told.nonce);
         }
+        self.refuses_own = false;
         self.seen_by_control_plane = self.stage.to_control_plane.len();
     }
 

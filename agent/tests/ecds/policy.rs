@@ -296,3 +296,20 @@ fn what_was_removed_is_not_good_any_more() {
     stage.ends("two", Err(unreachable()));
     assert_eq!(stage.serves("a"), Some(What::Deny));
 }
+
+#[test]
+fn a_failure_does_not_touch_the_others_and_is_no_refusal() {
+    for protocol in BOTH {
+        let mut stage = Stage::new(protocol, &["a", "b"]);
+        stage.push("1", &[wants("a", "one"), wants("b", "two")]);
+        stage.ends("one", Err(unreachable()));
+        stage.ends("two", Ok(held("two")));
+        assert_eq!((stage.serves("a"), stage.serves("b")), (Some(What::Deny), Some(module("two"))));
+        assert!(stage.to_control_plane.is_empty());
+        stage.accept("1");
+        stage.accept_last();
+        assert_eq!(stage.to_control_plane.len(), 1);
+        assert_eq!(stage.standing("a").standing, Standing::Waiting);
+        assert_eq!(stage.standing("b").standing, Standing::Accepted);
+    }
+}

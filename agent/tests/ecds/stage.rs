@@ -271,7 +271,7 @@ impl Stage {
 
     /// The last response that Envoy was sent.
     pub(crate) fn last(&self) -> &Response {
-        self.to_envoy.last().expect("Envoy was sent something")
+        self.to_envoy.last().unwrap()
     }
 
     /// What Envoy was last sent under that name.

@@ -108,6 +108,16 @@ fn what_the_filter_has_no_field_for_is_refused() {
 }
 
 #[test]
+fn a_refusal_does_not_quote_what_may_be_a_secret() {
+    let mut json = remote_json();
+    json["config"]["vm_config"]["environment_variables"] = json!("pass\", expected word");
+    let Outcome::Malformed(why) = outcome(&typed_struct(TYPED_STRUCTS[0], HTTP_WASM, &json)) else {
+        panic!()
+    };
+    assert!(why.contains("string, expected") && !why.contains("pass") && !why.contains("word"), "{why}");
+}
+
+#[test]
 fn one_that_is_no_struct_or_nested_without_end_is_refused() {
     let mut message = Vec::new();
     wire::put_bytes(&mut message, 1, HTTP_WASM.as_bytes());

@@ -1,20 +1,29 @@
 //! A value in a configuration, and where it stands.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
 
+use super::draft::{Draft, Text, list};
+use super::fields::{Fields, Variant};
 use super::json::Json;
 use super::problem::Problems;
-use super::unit;
+
+mod quantity;
 
 /// One value of a configuration together with its path, so that it can say what is wrong with it.
 ///
 /// Each reader answers `None` after noting a problem. Read every field before giving up on one.
+///
+/// Natively a node may also stand for a value that is only described: then each reader adds what it would accept to
+/// the schema, and answers `None`.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
-    json: &'a Json,
+    json: &'a Json<'a>,
     step: Step<'a>,
     problems: &'a Problems,
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) draft: Option<&'a Draft<'a>>,
 }
 
 /// How a node is reached from the one that holds it. A chain on the stack: no path is built until it is shown.
@@ -25,75 +34,251 @@ enum Step<'a> {
     Item(&'a Node<'a>, usize),
 }
 
+// The readers that have documentation or keywords of a schema as arguments are always inlined, so that a module, which
+// has no schema, has none of them either.
 impl<'a> Node<'a> {
-    pub(super) fn top(json: &'a Json, problems: &'a Problems) -> Self {
-        Self { json, step: Step::Top, problems }
+    pub(super) fn top(json: &'a Json<'a>, problems: &'a Problems) -> Self {
+        Self {
+            json,
+            step: Step::Top,
+            problems,
+            #[cfg(not(target_family = "wasm"))]
+            draft: None,
+        }
+    }
+
+    pub(super) fn member(&'a self, name: &'a str, json: &'a Json<'a>) -> Self {
+        Self { json, step: Step::Member(self, name), ..*self }
+    }
+
+    fn item(&'a self, index: usize, json: &'a Json<'a>) -> Self {
+        Self { json, step: Step::Item(self, index), ..*self }
+    }
+
+    /// The same value, described in `draft`.
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn drafted(self, draft: &'a Draft<'a>) -> Self {
+        Self { draft: Some(draft), ..self }
+    }
+
+    /// Natively, has `say` describe what is accepted here, if that is asked for; the value is not read then.
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn describe(&self, say: impl FnOnce(&Draft<'_>)) -> bool {
+        self.draft.map(say).is_some()
+    }
+
+    #[cfg(target_family = "wasm")]
+    #[inline(always)]
+    pub(super) fn describe(&self, _: impl FnOnce(&Draft<'_>)) -> bool {
+        false
+    }
+
+    /// Has `read` describe a value inside of this one.
+    #[cfg(not(target_family = "wasm"))]
+    fn schema_of<T>(&self, draft: &Draft<'_>, read: impl FnOnce(Node<'_>) -> Option<T>) -> Json<'static> {
+        let inner = draft.inner();
+        read(Node { json: &Json::Null, step: Step::Top, problems: self.problems, draft: Some(&inner) });
+        inner.into_schema()
+    }
+
+    #[cfg(target_family = "wasm")]
+    #[inline(always)]
+    fn schema_of<T>(&self, _: &Draft<'_>, _: impl FnOnce(Node<'_>) -> Option<T>) -> Json<'static> {
+        Json::Null
     }
 
     /// Notes that the value is not what it should be; `expected` completes "found ..., expected ...".
     pub fn expected<T>(&self, expected: impl Display) -> Option<T> {
-        self.problem(format!("found {}, expected {expected}", self.json))
+        self.note_expected(&expected);
+        None
+    }
+
+    /// Noting is not generic and never inlined: it is far from any hot path, and each copy is bytes of a module.
+    #[inline(never)]
+    fn note_expected(&self, expected: &dyn Display) {
+        self.note(format!("found {}, expected {expected}", self.json));
+    }
+
+    #[inline(never)]
+    fn note(&self, message: String) {
+        self.problems.note(self.path(), message);
     }
 
     /// Notes a problem in words of your own: a lowercase clause, no full stop.
     pub fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.problems.note(self.path(), message.into());
+        self.note(message.into());
         None
     }
 
-    /// Reads an object that may have the members `known` and no others.
-    pub fn object(self, known: &'a [&'a str]) -> Option<Fields<'a>> {
-        let Json::Object(members) = self.json else { return self.expected("an object") };
-        for (index, (name, _)) in members.iter().enumerate() {
-            let earlier = members.get(..index).unwrap_or_default();
-            if !known.contains(&name.as_str()) {
-                let names = Quoted(known);
-                self.note_member(name, format!("unknown field, expected one of {names}"));
-            } else if earlier.iter().any(|(other, _)| other == name) {
-                self.note_member(name, "given more than once".to_owned());
-            }
+    /// Reads an object. `read` asks for its members; one that it does not ask for is refused.
+    pub fn object<T>(self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
+        self.object_after(self.problems.count(), read)
+    }
+
+    /// As [`object`](Self::object), with what is found wrong with the names standing after the first `before` problems.
+    fn object_after<T>(self, before: usize, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
+        self.describe(|draft| draft.set("type", "object"));
+        let mut fields = Fields::new(&self, self.members()?);
+        let built = read(&mut fields);
+        fields.refuse_others(before);
+        self.describe(|draft| draft.set("additionalProperties", false));
+        built
+    }
+
+    fn members(&self) -> Option<&'a [(Cow<'a, str>, Json<'a>)]> {
+        match self.json {
+            Json::Object(members) => Some(members),
+            _ if self.describe(|_| {}) => Some(&[]),
+            _ => self.expected("an object"),
         }
-        Some(Fields { node: self, members })
     }
 
-    /// Reads the member `name` of an object as [`one_of`](Self::one_of) does and leaves the others to a later
-    /// [`object`](Self::object): for objects whose members depend on one of them.
-    pub fn tag<T: Clone>(&'a self, name: &'a str, words: &[(&str, T)]) -> Option<T> {
-        let Json::Object(members) = self.json else { return self.expected("an object") };
-        Fields { node: *self, members }.required(name)?.one_of(words)
+    /// Reads an object whose members depend on a word in one of them, `tag`.
+    #[inline(always)]
+    pub fn tagged<T>(self, tag: &'static str, doc: &'static str, variants: &[Variant<T>]) -> Option<T> {
+        if self.describe(|draft| {
+            let variant = |variant: &Variant<T>| {
+                self.schema_of(draft, |node| {
+                    node.describe(|draft| {
+                        draft.set("title", variant.word);
+                        draft.set("description", variant.doc());
+                    });
+                    node.object(|fields| {
+                        fields.required(tag, doc, |node| node.constant(variant.word));
+                        (variant.read)(fields)
+                    })
+                })
+            };
+            draft.set("type", "object");
+            draft.set("oneOf", list(variants.iter().map(variant)));
+        }) {
+            return None;
+        }
+        self.variant(tag, variants)
     }
 
-    /// Reads a list.
-    pub fn list(&'a self) -> Option<impl ExactSizeIterator<Item = Node<'a>>> {
-        let Json::List(items) = self.json else { return self.expected("a list") };
-        let node = move |(index, json)| Node { json, step: Step::Item(self, index), problems: self.problems };
-        Some(items.iter().enumerate().map(node))
+    fn variant<T>(self, tag: &'static str, variants: &[Variant<T>]) -> Option<T> {
+        let members = self.members()?;
+        let before = self.problems.count();
+        let mut word = Fields::new(&self, members);
+        let words: Vec<(&str, _)> = variants.iter().map(|variant| (variant.word, variant.read)).collect();
+        let read = word.required(tag, "", |node| node.one_of(&words))?;
+        self.object_after(before, |fields| {
+            fields.asked(tag);
+            read(fields)
+        })
+    }
+
+    fn constant(&self, word: &'static str) -> Option<()> {
+        self.describe(|draft| draft.set("const", word));
+        None
+    }
+
+    /// Reads a value as `read` does. Its schema is described once, under the name `name`, and referred to: for readers
+    /// that are used in several places, or that lead to themselves.
+    #[inline(always)]
+    pub fn defined<T>(
+        self,
+        name: &'static str,
+        doc: &'static str,
+        read: impl FnOnce(Node<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut read = Some(read);
+        if self.describe(|draft| {
+            if let (true, Some(read)) = (draft.refer(name), read.take()) {
+                let schema = self.schema_of(draft, |node| {
+                    node.describe(|draft| {
+                        draft.set("title", name);
+                        draft.set("description", doc);
+                    });
+                    read(node)
+                });
+                draft.define(name, schema);
+            }
+        }) {
+            return None;
+        }
+        read.and_then(|read| read(self))
     }
 
     /// Reads a list, each item by `read`; `None` if any item was refused, after all were looked at.
-    pub fn list_of<T>(&'a self, mut read: impl FnMut(Node<'a>) -> Option<T>) -> Option<Vec<T>> {
-        let items = self.list()?;
-        let count = items.len();
-        let read: Vec<T> = items.filter_map(&mut read).collect();
-        (read.len() == count).then_some(read)
+    pub fn list_of<T>(self, mut read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        if self.describe(|draft| {
+            draft.set("type", "array");
+            draft.set("items", self.schema_of(draft, &mut read));
+        }) {
+            return None;
+        }
+        let items = self.items()?;
+        let mut list = Vec::with_capacity(items.len());
+        for (index, json) in items.iter().enumerate() {
+            list.extend(read(self.item(index, json)));
+        }
+        (list.len() == items.len()).then_some(list)
+    }
+
+    fn items(&self) -> Option<&'a [Json<'a>]> {
+        match self.json {
+            Json::List(items) => Some(items),
+            _ => self.expected("a list"),
+        }
     }
 
     /// Reads a list as [`list_of`](Self::list_of) does, and refuses an empty one.
-    pub fn some_of<T>(&'a self, read: impl FnMut(Node<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub fn some_of<T>(self, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        self.describe(|draft| draft.set("minItems", 1));
         let list = self.list_of(read)?;
-        if list.is_empty() { self.problem("list at least one") } else { Some(list) }
+        self.counts(list.len(), u32::MAX).then_some(list)
+    }
+
+    /// Reads a list as [`some_of`](Self::some_of) does, and refuses one of more than `most`.
+    pub fn up_to<T>(self, most: u32, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        self.describe(|draft| {
+            draft.set("minItems", 1);
+            draft.set("maxItems", most);
+        });
+        let list = self.list_of(read)?;
+        self.counts(list.len(), most).then_some(list)
+    }
+
+    #[inline(never)]
+    fn counts(&self, count: usize, most: u32) -> bool {
+        if count == 0 {
+            self.note("list at least one".to_owned());
+        } else if count > most as usize {
+            self.note(format!("found {count} items, expected at most {most}"));
+        } else {
+            return true;
+        }
+        false
     }
 
     /// Reads a string.
     pub fn text(&self) -> Option<&'a str> {
+        if self.describe(|draft| draft.text(Text::ANY)) {
+            return None;
+        }
         match self.json {
             Json::String(text) => Some(text),
             _ => self.expected("a string"),
         }
     }
 
-    /// Reads a string that `parse` makes something of; its error completes "expected ...".
-    pub fn parsed<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<T> {
+    /// Reads a string that `parse` makes something of; its error completes "expected ...". What `parse` accepts is
+    /// told to the schema by `like`.
+    #[inline(always)]
+    pub fn parsed<T, E: Display>(
+        &self,
+        like: Text,
+        parse: impl FnOnce(&'a str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.describe(|draft| draft.text(like)) {
+            return None;
+        }
+        self.parse(parse)
+    }
+
+    fn parse<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<T> {
         match parse(self.text()?) {
             Ok(parsed) => Some(parsed),
             Err(expected) => self.expected(expected),
@@ -101,7 +286,10 @@ impl<'a> Node<'a> {
     }
 
     /// Reads `true` or `false`.
-    pub fn boolean(&self) -> Option<bool> {
+    pub fn boolean(self) -> Option<bool> {
+        if self.describe(|draft| draft.set("type", "boolean")) {
+            return None;
+        }
         match self.json {
             Json::Bool(value) => Some(*value),
             _ => self.expected("true or false"),
@@ -110,13 +298,32 @@ impl<'a> Node<'a> {
 
     /// Reads a whole number within `range`. `5.0` is one: a protobuf `Struct` has only doubles.
     pub fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        if self.describe(|draft| draft.integer(*range.start(), *range.end())) {
+            return None;
+        }
         self.whole()
             .filter(|value| range.contains(value))
             .or_else(|| self.expected(format_args!("an integer from {} to {}", range.start(), range.end())))
     }
 
+    pub(super) fn version(self, supported: u32) -> Option<()> {
+        if self.describe(|draft| {
+            draft.set("type", "integer");
+            draft.set("const", supported);
+        }) {
+            return None;
+        }
+        match self.json {
+            Json::Number(number) if *number == f64::from(supported) => Some(()),
+            _ => self.expected(format_args!("{supported}, the version that this module reads")),
+        }
+    }
+
     /// Reads one of a fixed set of words, each standing for a value.
-    pub fn one_of<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
+    pub fn one_of<T: Clone>(&self, words: &[(&'static str, T)]) -> Option<T> {
+        if self.describe(|draft| draft.set("enum", list(words.iter().map(|(word, _)| Json::from(*word))))) {
+            return None;
+        }
         let found = match self.json {
             Json::String(text) => words.iter().find(|(word, _)| word == text),
             _ => None,
@@ -131,53 +338,29 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Reads a time in milliseconds, given as an integer (milliseconds) or as text such as `"250ms"` or `"5s"`.
-    pub fn milliseconds(&self, range: RangeInclusive<u64>) -> Option<u64> {
-        self.unit(range, unit::milliseconds, |ms| format!("{ms}ms"), "a duration such as \"250ms\" or \"5s\"")
-    }
-
-    /// Reads a size in bytes, given as an integer (bytes) or as text such as `"64KiB"` or `"1MiB"`.
-    pub fn bytes(&self, range: RangeInclusive<u64>) -> Option<u64> {
-        self.unit(range, unit::bytes, unit::show_bytes, "a size such as \"64KiB\" or \"1MiB\"")
-    }
-
-    fn unit(
-        &self,
-        range: RangeInclusive<u64>,
-        parse: fn(&str) -> Option<u64>,
-        show: fn(u64) -> String,
-        example: &str,
-    ) -> Option<u64> {
-        let value = match self.json {
-            Json::String(text) => parse(text),
-            _ => self.whole(),
-        };
-        value.filter(|value| range.contains(value)).or_else(|| {
-            let (low, high) = (show(*range.start()), show(*range.end()));
-            self.expected(format_args!("{example}, from {low} to {high}"))
-        })
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be whole and in range"
-    )]
-    fn whole(&self) -> Option<u64> {
-        /// Up to here every whole number has a double of its own.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        match self.json {
-            Json::Number(number) if (0.0..=EXACT).contains(number) && number.fract() == 0.0 => {
-                Some(*number as u64)
+    /// Reads a string by `text`, and anything else by `other`.
+    pub fn text_or<T>(
+        self,
+        text: impl FnOnce(Node<'_>) -> Option<T>,
+        other: impl FnOnce(Node<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut readers = Some((text, other));
+        if self.describe(|draft| {
+            if let Some((text, other)) = readers.take() {
+                draft.set("anyOf", list([self.schema_of(draft, text), self.schema_of(draft, other)]));
             }
-            _ => None,
+        }) {
+            return None;
         }
+        let (text, other) = readers?;
+        if matches!(self.json, Json::String(_)) { text(self) } else { other(self) }
     }
 
-    fn note_member(&self, name: &str, message: String) {
+    /// Notes a problem of the member `name`, after the first `place` problems.
+    pub(super) fn note_member(&self, place: usize, name: &str, message: String) {
         let mut path = self.path();
         push_member(&mut path, name);
-        self.problems.note(path, message);
+        self.problems.note_after(place, path, message);
     }
 
     fn path(&self) -> String {
@@ -209,45 +392,8 @@ fn push_member(path: &mut String, name: &str) {
     path.extend(name.escape_debug().take(80));
 }
 
-/// The members of an object whose names are all known.
-#[derive(Clone, Copy)]
-pub struct Fields<'a> {
-    node: Node<'a>,
-    members: &'a [(String, Json)],
-}
-
-impl<'a> Fields<'a> {
-    /// The member `name`, or a noted problem.
-    pub fn required(&'a self, name: &'a str) -> Option<Node<'a>> {
-        self.optional(name).or_else(|| {
-            self.node.note_member(name, "missing".to_owned());
-            None
-        })
-    }
-
-    /// The member `name`, if it was given. `null` counts as not given, as in a protobuf `Struct`.
-    pub fn optional(&'a self, name: &'a str) -> Option<Node<'a>> {
-        let (_, json) = self.members.iter().find(|(member, _)| member == name)?;
-        let node = Node { json, step: Step::Member(&self.node, name), problems: self.node.problems };
-        (*json != Json::Null).then_some(node)
-    }
-
-    /// What `read` makes of the member `name`, or `default` if that was not given.
-    pub fn or<T>(&'a self, name: &'a str, default: T, read: impl FnOnce(Node<'a>) -> Option<T>) -> Option<T> {
-        self.optional(name).map_or(Some(default), read)
-    }
-
-    /// Reads the member `version`, which every configuration has.
-    pub fn version(&'a self, supported: u64) -> Option<()> {
-        match self.required("version")? {
-            Node { json: Json::Number(number), .. } if *number == supported as f64 => Some(()),
-            node => node.expected(format_args!("{supported}, the version that this module reads")),
-        }
-    }
-}
-
 /// Names in backquotes, with commas between.
-struct Quoted<'a>(&'a [&'a str]);
+pub(super) struct Quoted<'a>(pub(super) &'a [&'a str]);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -260,94 +406,4 @@ impl Display for Quoted<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::config::{Node, read};
-
-    fn refusal<T>(json: &str, build: impl FnOnce(Node<'_>) -> Option<T>) -> String {
-        read(json.as_bytes(), build).err().expect("a refusal").to_string()
-    }
-
-    #[test]
-    fn every_problem_is_listed_with_its_path() {
-        let refused =
-            refusal(r#"{"version": 2, "list": [{"n": 1}, {"m": 2}, {"n": "x"}], "list": 0}"#, |root| {
-                let fields = root.object(&["version", "list"])?;
-                fields.version(1);
-                let list = fields.required("list")?;
-                list.list_of(|item| {
-                    let fields = item.object(&["n"])?;
-                    fields.required("n")?.integer(0..=5)
-                })
-            });
-        assert_eq!(
-            refused,
-            "config field `list`: given more than once; \
-             config field `version`: found 2, expected 1, the version that this module reads; \
-             config field `list[1].m`: unknown field, expected one of `n`; \
-             config field `list[1].n`: missing; \
-             config field `list[2].n`: found \"x\", expected an integer from 0 to 5"
-        );
-    }
-
-    #[test]
-    fn integers_may_be_written_as_whole_doubles_and_nothing_else() {
-        let integer = |json: &str| read(json.as_bytes(), |node| node.integer(0..=u64::MAX));
-        assert_eq!(integer("5"), Ok(5));
-        assert_eq!(integer("5.0"), Ok(5));
-        assert_eq!(integer("5e2"), Ok(500));
-        for wrong in ["5.5", "-1", "1e300", "true", "\"5\""] {
-            assert!(integer(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations_and_sizes_take_units_and_say_their_range() {
-        let ms = |json: &str| read(json.as_bytes(), |node| node.milliseconds(1..=5000));
-        assert_eq!(ms("\"250ms\""), Ok(250));
-        assert_eq!(ms("\"5s\""), Ok(5000));
-        assert_eq!(ms("70"), Ok(70));
-        assert_eq!(
-            ms("\"6s\"").unwrap_err().to_string(),
-            "config: found \"6s\", expected a duration such as \"250ms\" or \"5s\", from 1ms to 5000ms"
-        );
-        let bytes = |json: &str| read(json.as_bytes(), |node| node.bytes(1..=1 << 20));
-        assert_eq!(bytes("\"64KiB\""), Ok(65_536));
-        assert_eq!(
-            bytes("\"64KB\"").unwrap_err().to_string(),
-            "config: found \"64KB\", expected a size such as \"64KiB\" or \"1MiB\", from 1B to 1MiB"
-        );
-    }
-
-    #[test]
-    fn null_is_the_same_as_absent() {
-        let required = |root: Node<'_>| root.object(&["n"])?.required("n")?.integer(0..=1);
-        assert_eq!(refusal(r#"{"n": null}"#, required), "config field `n`: missing");
-    }
-
-    #[test]
-    fn a_hostile_field_name_is_escaped_and_cut() {
-        let json = format!("{{\"a\\n{}\": 1}}", "b".repeat(500));
-        let refused = refusal(&json, |root| root.object(&["n"]).map(|_| ()));
-        assert!(refused.starts_with(r"config field `a\nbbb"), "{refused}");
-        assert!(refused.len() < 200, "{refused}");
-    }
-
-    #[test]
-    fn a_flood_of_problems_is_counted_and_not_all_listed() {
-        let json = format!("[{}0]", "0,".repeat(999));
-        let refused =
-            read(json.as_bytes(), |root| root.list_of(|item| item.text().map(str::len))).unwrap_err();
-        assert_eq!(refused.problems().len(), 51);
-        assert!(refused.to_string().ends_with("config: and 950 more problems"));
-    }
-
-    #[test]
-    fn absent_and_broken_configurations_are_told_apart() {
-        let anything = |_: Node<'_>| Some(());
-        assert_eq!(refusal(" \n", anything), "config: no configuration was given, expected a JSON object");
-        assert_eq!(
-            refusal("{", anything),
-            "config: not valid JSON: EOF while parsing an object at line 1 column 1"
-        );
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 /// One thing wrong with a configuration, and where.
@@ -60,15 +60,32 @@ impl std::error::Error for Refusal {}
 /// How many problems a refusal lists: enough to mend a configuration, too few to flood a log.
 const LISTED: usize = 50;
 
-/// The problems noted so far.
+/// The problems noted so far: the first ones, and how many more there were.
 #[derive(Default)]
 pub(super) struct Problems {
     noted: RefCell<Vec<Problem>>,
+    more: Cell<usize>,
 }
 
 impl Problems {
     pub(super) fn note(&self, path: String, message: String) {
-        self.noted.borrow_mut().push(Problem { path, message });
+        self.note_after(LISTED, path, message);
+    }
+
+    /// How many are listed so far.
+    pub(super) fn count(&self) -> usize {
+        self.noted.borrow().len()
+    }
+
+    /// Notes a problem right after the first `count`, so before those that were found later.
+    pub(super) fn note_after(&self, count: usize, path: String, message: String) {
+        let mut noted = self.noted.borrow_mut();
+        let place = count.min(noted.len());
+        noted.insert(place, Problem { path, message });
+        if noted.len() > LISTED {
+            noted.pop();
+            self.more.set(self.more.get() + 1);
+        }
     }
 
     pub(super) fn into_refusal(self) -> Option<Refusal> {
@@ -76,10 +93,8 @@ impl Problems {
         if problems.is_empty() {
             return None;
         }
-        if problems.len() > LISTED {
-            let more = problems.len() - LISTED;
-            problems.truncate(LISTED);
-            problems.push(Problem::at_top(format!("and {more} more problems")));
+        if self.more.get() > 0 {
+            problems.push(Problem::at_top(format!("and {} more problems", self.more.get())));
         }
         Some(Refusal { problems })
     }

@@ -5,7 +5,8 @@
 //! | has the header        | forwarded untouched |
 //! | lacks it, or is empty | 400                 |
 
-use filter_kit::config::{self, Refusal};
+use filter_kit::config::{self, Node, Refusal};
+use filter_kit::header::{SETTABLE_NAME, settable_name};
 
 #[cfg(target_family = "wasm")]
 mod shell;
@@ -31,11 +32,17 @@ impl Requirement {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "header"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let header = fields.required("header")?.parsed(filter_kit::header::settable_name)?;
-            Some(Self { header })
+            let header = fields.required("header", "The header's name; compared without case", |node| {
+                node.parsed(SETTABLE_NAME, settable_name)
+            });
+            Some(Self { header: header? })
         })
     }
 
@@ -70,5 +77,21 @@ mod tests {
         let refusal = Requirement::from_json(br#"{"header": "x y", "extra": 1}"#).unwrap_err();
         let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["extra", "version", "header"]);
+    }
+
+    #[test]
+    fn the_documents_say_what_is_read() {
+        let docs = filter_docs::docs!(Requirement::from_node);
+        docs.assert_fresh();
+        docs.assert_samples();
+        docs.assert_accepted(&[r#"{"version": 1.0, "header": "X-Tenant"}"#]);
+        docs.assert_refused(&[
+            "{}",
+            "[]",
+            r#"{"version": 2, "header": "x"}"#,
+            r#"{"version": 1, "header": "x y"}"#,
+            r#"{"version": 1, "header": "Host"}"#,
+            r#"{"version": 1, "header": "x", "more": 1}"#,
+        ]);
     }
 }

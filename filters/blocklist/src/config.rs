@@ -1,8 +1,11 @@
 //! The configuration: named lists, and the reply to a request that one of them covers.
 
-use filter_kit::config::{self, Node, Refusal};
+use filter_kit::config::{self, Json, Node, Refusal, Text};
+use filter_kit::header::{SETTABLE_VALUE, is_value};
+use filter_kit::host::{ENTRY, Pattern};
+use filter_kit::metric;
 
-use crate::entry::Entry;
+use crate::entry;
 use crate::names::Names;
 
 /// What is blocked, and how it is answered.
@@ -34,16 +37,6 @@ pub struct Reply {
     pub body: String,
 }
 
-impl Default for Reply {
-    fn default() -> Self {
-        // 451, Unavailable For Legal Reasons: RFC 7725.
-        Self { status: 451, content_type: "text/plain".to_owned(), body: "blocked by wasm\n".to_owned() }
-    }
-}
-
-/// The longest name of a list, in bytes.
-const MAX_NAME: usize = 40;
-
 /// The longest body of a reply, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -55,11 +48,16 @@ impl Blocklist {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "lists", "reply"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let lists = fields.required("lists").and_then(lists);
-            let reply = fields.or("reply", Reply::default(), reply);
+            let lists =
+                fields.required("lists", "At least one; a host is blocked if any list covers it", lists);
+            let reply = fields.or("reply", "The answer to a blocked request", Json::EMPTY_OBJECT, reply);
             Some(Self { lists: lists?, reply: reply? })
         })
     }
@@ -76,43 +74,36 @@ fn lists(node: Node<'_>) -> Option<Vec<List>> {
 }
 
 fn list(node: Node<'_>) -> Option<List> {
-    let fields = node.object(&["name", "entries"])?;
-    let name = fields.required("name").and_then(|node| {
-        let text = node.text()?;
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed) {
-            Some(text.to_owned())
-        } else {
-            node.expected(format_args!("a word for a metric's name: 1 to {MAX_NAME} of a-z, 0-9 and `_`"))
-        }
-    });
-    let entries = fields.required("entries").and_then(|node| node.some_of(entry));
-    Some(List { name: name?, names: entries?.into_iter().collect() })
+    node.object(|fields| {
+        let name = fields.required("name", "Unlike any other; part of a metric's name", metric::word);
+        let entries = fields.required("entries", "At least one entry", |node| node.some_of(entry));
+        Some(List { name: name?, names: entries?.into_iter().collect() })
+    })
 }
 
-fn entry(node: Node<'_>) -> Option<Entry> {
-    node.parsed(Entry::parse)
+fn entry(node: Node<'_>) -> Option<Pattern<'static>> {
+    node.parsed(ENTRY, |typed| entry::parse(typed).map(Pattern::into_owned))
 }
 
 fn reply(node: Node<'_>) -> Option<Reply> {
-    let default = Reply::default();
-    let fields = node.object(&["status", "content_type", "body"])?;
-    let status = fields.or("status", u64::from(default.status), |node| node.integer(400..=599));
-    let content_type = fields.or("content_type", default.content_type, |node| {
-        let text = node.text()?;
-        if text.is_empty() || !filter_kit::header::is_value(text.as_bytes()) {
-            return node.expected("a media type such as \"text/plain\"");
-        }
-        Some(text.to_owned())
-    });
-    let body = fields.or("body", default.body, |node| {
-        let text = node.text()?;
-        if text.len() > MAX_BODY {
-            return node.expected(format_args!("at most {MAX_BODY} bytes"));
-        }
-        Some(text.to_owned())
-    });
-    Some(Reply { status: u32::try_from(status?).ok()?, content_type: content_type?, body: body? })
+    node.object(|fields| {
+        // 451, Unavailable For Legal Reasons: RFC 7725.
+        let status =
+            fields.or("status", "Its status code", 451, |node| u32::try_from(node.integer(400..=599)?).ok());
+        let content_type = fields.or("content_type", "Its media type; not empty", "text/plain", |node| {
+            node.parsed(SETTABLE_VALUE.bytes(1, 8192), |text| {
+                let right = !text.is_empty() && is_value(text.as_bytes());
+                if right { Ok(text.to_owned()) } else { Err("a media type such as \"text/plain\"") }
+            })
+        });
+        let body = fields.or("body", "Its body; empty for none", "blocked by wasm\n", |node| {
+            node.parsed(Text::ANY.bytes(0, 65_536), |text| {
+                let right = text.len() <= MAX_BODY;
+                if right { Ok(text.to_owned()) } else { Err(format!("at most {MAX_BODY} bytes")) }
+            })
+        });
+        Some(Reply { status: status?, content_type: content_type?, body: body? })
+    })
 }
 
 #[cfg(test)]
@@ -166,6 +157,7 @@ mod tests {
         let json =
             r#"{"version": 1, "lists": [{"name": "a", "entries": ["b"]}], "reply": {"status": 403.0}}"#;
         let reply = Blocklist::from_json(json.as_bytes()).unwrap().reply;
-        assert_eq!(reply, Reply { status: 403, ..Reply::default() });
+        let (content_type, body) = ("text/plain".to_owned(), "blocked by wasm\n".to_owned());
+        assert_eq!(reply, Reply { status: 403, content_type, body });
     }
 }

@@ -6,19 +6,19 @@
 //! | not a host at all, or none      | 400: what cannot be judged is not let through |
 //! | any other                       | forwarded untouched               |
 //!
-//! The host is compared without case, port and trailing dot. See [`Entry`] for what an entry covers.
+//! The host is compared without case, port and trailing dot. See [`filter_kit::host::Entry`] for what an entry covers; here it has no port
+//! and no more than one address.
+
+use filter_kit::host::{Authority, Room};
 
 mod config;
 mod entry;
-mod host;
 mod names;
 
 #[cfg(target_family = "wasm")]
 mod shell;
 
 pub use config::{Blocklist, List, Reply};
-pub use entry::{Entry, Reach};
-pub use host::Host;
 pub use names::Names;
 
 /// Why a request is answered here.
@@ -37,7 +37,10 @@ impl Blocklist {
     ///
     /// The reason to answer in place of the upstream.
     pub fn admit(&self, authority: Option<&[u8]>) -> Result<(), Denial> {
-        let host = authority.and_then(Host::parse).ok_or(Denial::Malformed)?;
+        let mut room = Room::new();
+        let Authority { host, .. } = authority
+            .and_then(|authority| Authority::parse(authority, &mut room).ok())
+            .ok_or(Denial::Malformed)?;
         match self.lists.iter().position(|list| list.names.covers(&host)) {
             Some(list) => Err(Denial::Listed(list)),
             None => Ok(()),

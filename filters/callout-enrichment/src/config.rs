@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use filter_kit::config::{self, Fields, Node, Refusal};
+use filter_kit::config::{self, Fields, Node, Refusal, Text, Variant};
 use filter_kit::header;
 
 use crate::mapping::{Mapping, Source};
@@ -42,11 +42,15 @@ impl Enrichment {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "call", "map"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let call = fields.required("call").and_then(call);
-            let map = fields.required("map").and_then(|node| {
+            let call = fields.required("call", "The question that is asked about each request", call);
+            let map = fields.required("map", "The headers that are made of the answer", |node| {
                 let map = node.some_of(mapping)?;
                 for (index, mapping) in map.iter().enumerate() {
                     if map.iter().take(index).any(|other| other.to == mapping.to) {
@@ -61,76 +65,89 @@ impl Enrichment {
 }
 
 fn call(node: Node<'_>) -> Option<Call> {
-    let fields = node.object(&["cluster", "authority", "method", "path", "timeout", "max_response_bytes"])?;
-    let cluster = text(&fields, "cluster", "the name of an Envoy cluster", |text| !text.is_empty());
-    let authority = text(&fields, "authority", "a host, such as \"metadata.internal\"", |text| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
-    });
-    let method = fields.or("method", "GET", |node| node.one_of(&[("GET", "GET"), ("HEAD", "HEAD")]));
-    let path = text(&fields, "path", "a path that begins with \"/\" and has no spaces", |text| {
-        text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic())
-    });
-    let timeout = fields.or("timeout", 200, |node| node.milliseconds(1..=5000));
-    let max = fields.or("max_response_bytes", 64 << 10, |node| node.bytes(1..=1 << 20));
-    Some(Call {
-        cluster: cluster?,
-        authority: authority?,
-        method: method?.to_owned(),
-        path: path?,
-        timeout: Duration::from_millis(timeout?),
-        max_response_bytes: max?,
+    node.object(|fields| {
+        let cluster = fields.required("cluster", "The Envoy cluster that is asked", |node| {
+            text(node, Text::ANY.bytes(1, u32::MAX), "the name of an Envoy cluster", |text| !text.is_empty())
+        });
+        let authority = fields.required("authority", "The `:authority` of the question", |node| {
+            text(node, Text::pattern("^[!-~]+$"), "a host, such as \"metadata.internal\"", |text| {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+            })
+        });
+        let method = fields
+            .or("method", "Its `:method`", "GET", |node| node.one_of(&[("GET", "GET"), ("HEAD", "HEAD")]));
+        let path = fields.required("path", "Its `:path`", |node| {
+            text(
+                node,
+                Text::pattern("^/[!-~]*$"),
+                "a path that begins with \"/\" and has no spaces",
+                |text| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()),
+            )
+        });
+        let timeout =
+            fields.or("timeout", "How long an answer may take", "200ms", |node| node.milliseconds(1..=5000));
+        let max = fields.or("max_response_bytes", "The largest body that is read", "64KiB", |node| {
+            node.bytes(1..=1 << 20)
+        });
+        Some(Call {
+            cluster: cluster?,
+            authority: authority?,
+            method: method?.to_owned(),
+            path: path?,
+            timeout: Duration::from_millis(timeout?),
+            max_response_bytes: max?,
+        })
     })
 }
 
 fn mapping(node: Node<'_>) -> Option<Mapping> {
-    #[derive(Clone, Copy)]
-    enum From {
-        Literal,
-        Status,
-        Header,
-        JsonPointer,
-    }
-    let from = node.tag(
+    node.tagged(
         "from",
+        "The part of the answer",
         &[
-            ("literal", From::Literal),
-            ("status", From::Status),
-            ("header", From::Header),
-            ("json_pointer", From::JsonPointer),
+            Variant::new("literal", "Always the same value: there was an answer", |fields| {
+                let to = to(fields);
+                let value = fields.required("value", "The value", |node| {
+                    node.parsed(header::SETTABLE_VALUE, header::settable_value)
+                        .map(|value| Source::Literal(value.to_vec()))
+                });
+                Some(Mapping { source: value?, to: to? })
+            }),
+            Variant::new("status", "The status code", |fields| {
+                Some(Mapping { source: Source::Status, to: to(fields)? })
+            }),
+            Variant::new("header", "The first value of a response header", |fields| {
+                let to = to(fields);
+                let name = fields.required("name", "The response header", |node| {
+                    text(node, header::NAME, "a header name", |text| {
+                        header::is_name(text.to_ascii_lowercase().as_bytes())
+                    })
+                });
+                Some(Mapping { source: Source::Header(name?.to_ascii_lowercase()), to: to? })
+            }),
+            Variant::new("json_pointer", "What a JSON pointer finds in the body", |fields| {
+                let to = to(fields);
+                let path = fields.required("path", "The pointer (RFC 6901)", |node| {
+                    let expected = "a JSON pointer (RFC 6901), such as \"/plan/name\"";
+                    text(node, Text::pattern("^(/.*)?$"), expected, |text| {
+                        text.is_empty() || text.starts_with('/')
+                    })
+                });
+                Some(Mapping { source: Source::JsonPointer(path?), to: to? })
+            }),
         ],
-    )?;
-    let fields = node.object(match from {
-        From::Literal => &["from", "to", "value"],
-        From::Status => &["from", "to"],
-        From::Header => &["from", "to", "name"],
-        From::JsonPointer => &["from", "to", "path"],
-    })?;
-    let to = fields.required("to").and_then(|node| node.parsed(header::settable_name));
-    let source = match from {
-        From::Literal => {
-            let value = fields.required("value").and_then(|node| node.parsed(header::settable_value));
-            value.map(|value| Source::Literal(value.to_vec()))
-        }
-        From::Status => Some(Source::Status),
-        From::Header => {
-            let name = text(&fields, "name", "a header name", |text| {
-                header::is_name(text.to_ascii_lowercase().as_bytes())
-            });
-            name.map(|name| Source::Header(name.to_ascii_lowercase()))
-        }
-        From::JsonPointer => {
-            let expected = "a JSON pointer (RFC 6901), such as \"/plan/name\"";
-            text(&fields, "path", expected, |text| text.is_empty() || text.starts_with('/'))
-                .map(Source::JsonPointer)
-        }
-    };
-    Some(Mapping { source: source?, to: to? })
+    )
 }
 
-fn text(fields: &Fields<'_>, name: &'static str, expected: &str, right: fn(&str) -> bool) -> Option<String> {
-    let node = fields.required(name)?;
-    let text = node.text()?;
-    if right(text) { Some(text.to_owned()) } else { node.expected(expected) }
+fn to(fields: &mut Fields<'_>) -> Option<String> {
+    fields.required("to", "The request header that is made of it", |node| {
+        node.parsed(header::SETTABLE_NAME, header::settable_name)
+    })
+}
+
+#[inline(always)] // so that `like` is in no module
+fn text(node: Node<'_>, like: Text, expected: &'static str, right: fn(&str) -> bool) -> Option<String> {
+    node.parsed(like, |text| if right(text) { Ok(text.to_owned()) } else { Err(expected) })
 }
 
 #[cfg(test)]

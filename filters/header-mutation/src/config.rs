@@ -1,6 +1,7 @@
 //! The configuration: a list of rules, each a list of operations for either direction.
 
-use filter_kit::config::{self, Fields, Node, Refusal};
+use filter_kit::config::{self, Fields, Json, Node, Refusal, Variant};
+use filter_kit::header;
 
 use crate::operation::{HeaderName, HeaderValue, Operation};
 
@@ -22,10 +23,18 @@ impl Mutations {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "rules"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let rules = fields.required("rules")?.some_of(rule)?;
+            let rules = fields.required(
+                "rules",
+                "At least one rule; they are applied one after the other",
+                |node| node.some_of(rule),
+            )?;
             let mut mutations = Self::default();
             for rule in rules {
                 mutations.request.extend(rule.request);
@@ -37,61 +46,75 @@ impl Mutations {
 }
 
 fn rule(node: Node<'_>) -> Option<Mutations> {
-    let fields = node.object(&["request", "response"])?;
-    let request = fields.or("request", Vec::new(), operations);
-    let response = fields.or("response", Vec::new(), operations);
-    let rule = Mutations { request: request?, response: response? };
+    let rule = node.object(|fields| {
+        fields.schema(CHANGES_SOMETHING);
+        let request = fields.or(
+            "request",
+            "Operations on request headers, in this order",
+            Json::EMPTY_LIST,
+            operations,
+        );
+        let response = fields.or(
+            "response",
+            "Operations on response headers, in this order",
+            Json::EMPTY_LIST,
+            operations,
+        );
+        Some(Mutations { request: request?, response: response? })
+    })?;
     if rule == Mutations::default() {
         return node.problem("changes nothing, expected an operation in `request` or `response`");
     }
     Some(rule)
 }
 
+/// That there is an operation in one of the lists.
+const CHANGES_SOMETHING: &str = r#"{"anyOf": [
+    {"required": ["request"], "properties": {"request": {"minItems": 1}}},
+    {"required": ["response"], "properties": {"response": {"minItems": 1}}}]}"#;
+
 fn operations(node: Node<'_>) -> Option<Vec<Operation>> {
-    node.list_of(operation)
+    node.list_of(|node| node.defined("operation", "A change to the headers of a message", operation))
 }
 
 fn operation(node: Node<'_>) -> Option<Operation> {
-    #[derive(Clone, Copy)]
-    enum Op {
-        Valued(fn(HeaderName, HeaderValue) -> Operation),
-        Remove,
-        Rename,
-    }
-    let op = node.tag(
+    node.tagged(
         "op",
+        "What to do",
         &[
-            ("set", Op::Valued(Operation::Set)),
-            ("add", Op::Valued(Operation::Add)),
-            ("append", Op::Valued(Operation::Append)),
-            ("remove", Op::Remove),
-            ("rename", Op::Rename),
+            Variant::new("set", "One line with the value, in place of all", |fields| {
+                valued(fields, Operation::Set)
+            }),
+            Variant::new("add", "One line with the value, unless the header is there", |fields| {
+                valued(fields, Operation::Add)
+            }),
+            Variant::new("append", "One more line with the value", |fields| {
+                valued(fields, Operation::Append)
+            }),
+            Variant::new("remove", "No line", |fields| Some(Operation::Remove(name(fields)?))),
+            Variant::new("rename", "Its lines under another name, in place of any there", |fields| {
+                let from = name(fields);
+                let to = fields.required("to", "The new name", header_name);
+                Some(Operation::Rename(from?, to?))
+            }),
         ],
-    )?;
-    match op {
-        Op::Valued(build) => {
-            let fields = node.object(&["op", "name", "value"])?;
-            let (name, value) = (name(&fields, "name"), value(&fields));
-            Some(build(name?, value?))
-        }
-        Op::Remove => {
-            let fields = node.object(&["op", "name"])?;
-            Some(Operation::Remove(name(&fields, "name")?))
-        }
-        Op::Rename => {
-            let fields = node.object(&["op", "name", "to"])?;
-            let (from, to) = (name(&fields, "name"), name(&fields, "to"));
-            Some(Operation::Rename(from?, to?))
-        }
-    }
+    )
 }
 
-fn value(fields: &Fields<'_>) -> Option<HeaderValue> {
-    fields.required("value")?.parsed(HeaderValue::parse)
+fn valued(fields: &mut Fields<'_>, operation: fn(HeaderName, HeaderValue) -> Operation) -> Option<Operation> {
+    let name = name(fields);
+    let value = fields.required("value", "The value; may be empty", |node| {
+        node.parsed(header::SETTABLE_VALUE, HeaderValue::parse)
+    });
+    Some(operation(name?, value?))
 }
 
-fn name(fields: &Fields<'_>, field: &'static str) -> Option<HeaderName> {
-    fields.required(field)?.parsed(HeaderName::parse)
+fn name(fields: &mut Fields<'_>) -> Option<HeaderName> {
+    fields.required("name", "The header, in any case; sent in lower case", header_name)
+}
+
+fn header_name(node: Node<'_>) -> Option<HeaderName> {
+    node.parsed(header::SETTABLE_NAME, HeaderName::parse)
 }
 
 #[cfg(test)]
@@ -148,5 +171,42 @@ mod tests {
         let mutations = Mutations::from_json(json.as_bytes()).unwrap();
         assert_eq!(mutations.request, []);
         assert_eq!(mutations.response.len(), 2);
+    }
+
+    #[test]
+    fn the_documents_say_what_is_read() {
+        let docs = filter_docs::docs!(Mutations::from_node);
+        docs.assert_fresh();
+        docs.assert_samples();
+        let rule = |rule: &str| format!(r#"{{"version": 1, "rules": [{rule}]}}"#);
+        let request = |operation: &str| rule(&format!(r#"{{"request": [{operation}]}}"#));
+        let accepted = [
+            request(r#"{"op": "set", "name": "X-A", "value": ""}"#),
+            request(r#"{"value": "caf\u00e9 a\tb", "name": "x-a", "op": "append"}"#),
+            request(r#"{"op": "rename", "name": "x-a", "to": "x-b"}"#),
+            rule(r#"{"request": [], "response": [{"op": "remove", "name": "server"}]}"#),
+        ];
+        docs.assert_accepted(&accepted.each_ref().map(String::as_str));
+        let refused = [
+            "{}".to_owned(),
+            r#"{"version": 1, "rules": []}"#.to_owned(),
+            rule("{}"),
+            rule(r#"{"request": [], "response": []}"#),
+            rule(r#"{"reqest": []}"#),
+            request("{}"),
+            request(r#"{"op": "sett", "name": "x-a", "value": "b"}"#),
+            request(r#"{"op": "set", "name": "x-a"}"#),
+            request(r#"{"op": "remove", "name": "x-a", "value": "b"}"#),
+            request(r#"{"op": "set", "name": "x a", "value": "b"}"#),
+            request(r#"{"op": "remove", "name": ":path"}"#),
+            request(r#"{"op": "remove", "name": "Content-Length"}"#),
+            request(r#"{"op": "set", "name": "x-a", "value": "b\r\nx-evil: 1"}"#),
+            request(r#"{"op": "set", "name": "x-a", "value": " b"}"#),
+            request(r#"{"op": "set", "name": "x-a", "value": 1}"#),
+        ];
+        docs.assert_refused(&refused.each_ref().map(String::as_str));
+        let long = "\u{e9}".repeat(4097);
+        let value = request(&format!(r#"{{"op": "set", "name": "x-a", "value": "{long}"}}"#));
+        docs.assert_refused_by_reader_alone(&[&value]);
     }
 }

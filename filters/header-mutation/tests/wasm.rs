@@ -169,3 +169,9 @@ fn a_request_costs_no_more_than_its_budget() {
            {"op": "remove", "name": "x-gone"}"#,
     ));
 }
+
+#[test]
+fn the_module_has_no_sentence_of_its_schema() {
+    let module = filter("header-mutation").module().bytes().to_vec();
+    filter_docs::docs!(header_mutation::Mutations::from_node).assert_not_in(&module);
+}

@@ -38,28 +38,44 @@ impl Timing {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "direction", "default_direction", "log"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let directions = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
-            let direction = fields.or("direction", None, |node| {
-                let [inbound, outbound] = directions.map(|(word, direction)| (word, Some(direction)));
-                node.one_of(&[("auto", None), inbound, outbound])
-            });
-            let default_direction =
-                fields.or("default_direction", Direction::Inbound, |node| node.one_of(&directions));
-            let log = fields.or("log", None, log);
-            Some(Self { direction: direction?, default_direction: default_direction?, log: log? })
+            let direction = fields.or(
+                "direction",
+                "Which way all traffic goes; `auto` asks the listener for each request",
+                "auto",
+                |node| {
+                    let [inbound, outbound] =
+                        Direction::WORDS.map(|(word, direction)| (word, Some(direction)));
+                    node.one_of(&[("auto", None), inbound, outbound])
+                },
+            );
+            let default_direction = fields.or(
+                "default_direction",
+                "For listeners that do not say which way their traffic goes",
+                "inbound",
+                |node| node.one_of(&Direction::WORDS),
+            );
+            let log = fields.optional("log", "A line of JSON for each request", log);
+            Some(Self { direction: direction?, default_direction: default_direction?, log: log?.flatten() })
         })
     }
 }
 
 fn log(node: Node<'_>) -> Option<Option<LogLine>> {
-    let fields = node.object(&["enabled", "max_path"])?;
-    let enabled = fields.required("enabled").and_then(|node| node.boolean());
-    let max_path = fields.or("max_path", 128, |node| node.integer(1..=4096));
-    let max_path = usize::try_from(max_path?).ok()?;
-    Some(enabled?.then_some(LogLine { max_path }))
+    node.object(|fields| {
+        let enabled = fields.required("enabled", "Whether to write it", |node| node.boolean());
+        let max_path = fields.or("max_path", "How much of a path it has, in bytes", 128, |node| {
+            usize::try_from(node.integer(1..=4096)?).ok()
+        });
+        let max_path = max_path?;
+        Some(enabled?.then_some(LogLine { max_path }))
+    })
 }
 
 /// The configurations of the plugins in a VM, numbered in the order they came. Each is there once, so there are

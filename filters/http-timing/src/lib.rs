@@ -15,36 +15,8 @@ mod line;
 mod shell;
 
 pub use config::{Configurations, LogLine, Timing};
+pub use filter_kit::attribute::Direction;
 pub use line::Line;
-
-/// Which way traffic goes at the listener that a request came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the workload that Envoy stands beside.
-    Inbound,
-    /// From the workload.
-    Outbound,
-}
-
-impl Direction {
-    /// Reads the attribute `xds.listener_direction`, which has the values of Envoy's `TrafficDirection`. `None` if
-    /// the listener does not say.
-    pub fn from_attribute(value: i64) -> Option<Self> {
-        match value {
-            1 => Some(Self::Inbound),
-            2 => Some(Self::Outbound),
-            _ => None,
-        }
-    }
-
-    /// The word that stands in names.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
-    }
-}
 
 /// The class of a status code, 1 to 5; `None` for what is none, such as the 0 of a stream that ended unanswered.
 pub fn class(code: u64) -> Option<usize> {
@@ -69,15 +41,6 @@ pub fn milliseconds(nanoseconds: i64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn directions_are_envoys() {
-        assert_eq!(Direction::from_attribute(1), Some(Direction::Inbound));
-        assert_eq!(Direction::from_attribute(2), Some(Direction::Outbound));
-        for other in [0, 3, -1, i64::MAX] {
-            assert_eq!(Direction::from_attribute(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn durations_are_rounded_to_the_nearest_millisecond() {

@@ -1,6 +1,6 @@
 //! The configuration: detectors, each a set of keys and what their values become.
 
-use filter_kit::config::{self, Node, Refusal};
+use filter_kit::config::{self, Json, Node, Refusal, Text};
 
 use crate::key::MAX_KEY;
 
@@ -35,57 +35,77 @@ impl Redaction {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, |root| {
-            let fields = root.object(&["version", "detectors", "encoding"])?;
+        config::read(bytes, Self::from_node)
+    }
+
+    /// Reads the configuration, and natively describes it for `schema.json`.
+    pub fn from_node(root: Node<'_>) -> Option<Self> {
+        root.object(|fields| {
             fields.version(1);
-            let detectors = fields.required("detectors").and_then(|node| node.some_of(detector));
-            let request_identity = fields.or("encoding", true, |node| {
-                let fields = node.object(&["request_identity"])?;
-                fields.or("request_identity", true, |node| node.boolean())
-            });
+            let detectors =
+                fields.required("detectors", "At least one; the first with a key takes its value", |node| {
+                    node.some_of(detector)
+                });
+            let request_identity =
+                fields.or("encoding", "How requests are changed", Json::EMPTY_OBJECT, |node| {
+                    node.object(|fields| {
+                        fields.or(
+                            "request_identity",
+                            "Whether requests ask for responses that are not compressed",
+                            true,
+                            |node| node.boolean(),
+                        )
+                    })
+                });
             Some(Self { detectors: detectors?, request_identity: request_identity? })
         })
     }
 }
 
 fn detector(node: Node<'_>) -> Option<Detector> {
-    let fields = node.object(&["name", "kind", "keys", "action"])?;
-    let name = fields.required("name").and_then(|node| node.text());
-    let kind = fields.required("kind").and_then(|node| node.one_of(&[("assignment", ())]));
-    let keys = fields.required("keys").and_then(|node| node.some_of(key));
-    let replacement = fields.or("action", "[REDACTED]".to_owned(), action);
-    kind?;
-    Some(Detector { name: name?.to_owned(), keys: keys?, replacement: replacement? })
+    node.object(|fields| {
+        let name = fields.required("name", "For people", |node| node.text().map(str::to_owned));
+        let kind = fields.required("kind", "What it finds", |node| node.one_of(&[("assignment", ())]));
+        let keys =
+            fields.required("keys", "The keys whose values are secrets; compared without case", |node| {
+                node.some_of(key)
+            });
+        let replacement = fields.optional("action", "What becomes of a value", action);
+        kind?;
+        let replacement = replacement?.unwrap_or_else(|| "[REDACTED]".to_owned());
+        Some(Detector { name: name?, keys: keys?, replacement })
+    })
 }
 
 fn key(node: Node<'_>) -> Option<String> {
-    let text = node.text()?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(allowed) {
-        Some(text.to_owned())
-    } else {
-        node.expected(format_args!("a key: 1 to {MAX_KEY} letters, digits, `_`, `-` or `.`, without the `=`"))
-    }
+    let expected =
+        format_args!("a key: 1 to {MAX_KEY} letters, digits, `_`, `-` or `.`, without the `=`").to_string();
+    node.parsed(Text::pattern("^[A-Za-z0-9_.-]+$").bytes(1, 64), |text| {
+        let right = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(allowed);
+        if right { Ok(text.to_owned()) } else { Err(expected) }
+    })
 }
 
 fn action(node: Node<'_>) -> Option<String> {
-    let fields = node.object(&["type", "with"])?;
-    let kind = fields.required("type").and_then(|node| node.one_of(&[("replace", ())]));
-    let with = fields.required("with").and_then(|node| {
-        let text = node.text()?;
-        // It must be able to stand in JSON, in HTML and in a URL, and not to end what it stands for.
-        let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\&<>=:".contains(&byte);
-        if (1..=MAX_REPLACEMENT).contains(&text.len()) && text.bytes().all(allowed) {
-            Some(text.to_owned())
-        } else {
-            node.expected(format_args!(
-                "1 to {MAX_REPLACEMENT} visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`"
-            ))
-        }
-    });
-    kind?;
-    with
+    node.object(|fields| {
+        let kind = fields.required("type", "What to do", |node| node.one_of(&[("replace", ())]));
+        let with = fields.required("with", "What stands in place of a value", |node| {
+            // It must be able to stand in JSON, in HTML and in a URL, and not to end what it stands for.
+            let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\&<>=:".contains(&byte);
+            node.parsed(REPLACEMENT, |text| {
+                let right = (1..=MAX_REPLACEMENT).contains(&text.len()) && text.bytes().all(allowed);
+                if right { Ok(text.to_owned()) } else { Err(EXPECTED_REPLACEMENT) }
+            })
+        });
+        kind?;
+        with
+    })
 }
+
+const REPLACEMENT: Text = Text::pattern(r#"^[!#-%(-9;?-\[\]-~]{1,256}$"#);
+const EXPECTED_REPLACEMENT: &str =
+    "1 to 256 visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`";
 
 #[cfg(test)]
 mod tests {

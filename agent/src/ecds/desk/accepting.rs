@@ -32,7 +32,7 @@ impl Desk {
             self.last_good.accepted(&name, record);
         }
         // An answer to something older says nothing about what has been sent since.
-        let last = self.ledger.newest_unanswered(&name).is_none();
+        let last = !self.ledger.is_unanswered(&name);
         let Some(entry) = self.entries.get_mut(&name) else {
             return self.release(held.into_iter().collect(), now);
         };
@@ -54,7 +54,7 @@ impl Desk {
     fn refused(&mut self, sent: Sent, why: &str, now: Instant) {
         let Sent { name, held, .. } = sent;
         tracing::error!(stream = self.stream, resource = ?name, %why, "Envoy refused a resource");
-        let last = self.ledger.newest_unanswered(&name).is_none();
+        let last = !self.ledger.is_unanswered(&name);
         let remembered = self.last_good.get(&name).is_some();
         let Some(entry) = self.entries.get_mut(&name) else {
             return self.release(held.into_iter().collect(), now);

@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::super::filter::Filter;
 use super::super::last_good::Record;
 use super::super::options::OnFetchFailure;
 use super::super::remote::{Remote, Unfetchable, shown};
-use super::entry::{Attempt, Sent, Straggler};
+use super::entry::{Attempt, Entry, Sent, Straggler};
 use super::sending::Ready;
 use super::{Desk, Effect, Ticket};
 use crate::status::{Conversion, Serving};
@@ -42,13 +44,16 @@ impl Desk {
         let Some(mut straggler) = entry.straggler.take() else { return };
         match outcome {
             Ok(held) => {
+                self.metrics.conversion(Conversion::Success);
+                let (stream, sha256) = (self.stream, held.sha256);
+                let source = source(&straggler.remote);
+                tracing::info!(stream, resource = ?name, %source, %sha256, "the module is there");
+                let resource = straggler.remote.with_module(&held.path);
                 let ready = Ready {
                     response: straggler.response,
-                    resource: straggler.envelope.close(straggler.remote.with_module(&held.path)),
-                    sent: sent(&name, &straggler.remote, held),
+                    resource: straggler.envelope.close(resource.clone()),
+                    sent: sent(&name, &straggler.remote, resource, held),
                 };
-                self.metrics.conversion(Conversion::Success);
-                tracing::info!(stream = self.stream, resource = ?name, "the module is there");
                 if let Ok(wanted) = &straggler.remote.wanted {
                     self.wake(wanted, now);
                 }
@@ -57,6 +62,7 @@ impl Desk {
                 self.try_again(now, effects);
             }
             Err(failure) => {
+                self.metrics.failed(failure.reason);
                 let next = if failure.reason.may_pass() {
                     let at = straggler.schedule.failed(now, failure.retry_after, &mut self.random);
                     straggler.attempt = Attempt::Waiting(at);
@@ -83,11 +89,14 @@ impl Desk {
 
     /// Logs a failure, once for each attempt.
     fn tell(&self, name: &str, remote: &Remote, failure: &Unavailable, next: Option<Instant>, now: Instant) {
-        let source = remote.wanted.as_ref().map(|wanted| shown(&wanted.url)).unwrap_or_default();
+        let source = source(remote);
+        let attempt = self.entries.get(name).map_or(0, Entry::attempts);
         let next = next.map(|at| at.saturating_duration_since(now));
         let reason = failure.reason.label();
         let stream = self.stream;
-        tracing::error!(stream, resource = ?name, %source, reason, %failure, next_attempt_in = ?next, "no module");
+        tracing::error!(
+            stream, resource = ?name, %source, attempt, reason, %failure, next_attempt_in = ?next, "no module",
+        );
     }
 
     /// What stands in for a module that is not there, as the policy says. Nothing if Envoy was sent something for this
@@ -149,6 +158,7 @@ impl Desk {
             .filter_map(|(name, entry)| Some((name.clone(), is_due(entry.straggler.as_ref()?)?)))
             .collect();
         for (name, wanted) in due {
+            self.metrics.retried();
             let attempt = self.begin(&name, &wanted, effects);
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.fetching();
@@ -188,7 +198,7 @@ impl Desk {
     }
 }
 
-fn filter(remote: &Remote, filter: Filter) -> (bytes::Bytes, Serving, Option<Held>) {
+fn filter(remote: &Remote, filter: Filter) -> (Bytes, Serving, Option<Held>) {
     let serving = match filter {
         Filter::Allow => Serving::Allow,
         Filter::Deny => Serving::Deny,
@@ -197,10 +207,14 @@ fn filter(remote: &Remote, filter: Filter) -> (bytes::Bytes, Serving, Option<Hel
 }
 
 /// The resource with its module, as it is sent.
-pub(super) fn sent(name: &str, remote: &Remote, held: Held) -> Sent {
-    let record =
-        remote.wanted.as_ref().ok().map(|wanted| Record::of(remote.with_module(&held.path), wanted, &held));
+pub(super) fn sent(name: &str, remote: &Remote, resource: Bytes, held: Held) -> Sent {
+    let record = remote.wanted.as_ref().ok().map(|wanted| Record::of(resource, wanted, &held));
     Sent { name: name.to_owned(), serving: Serving::Wanted, record, held: Some(held) }
+}
+
+/// Where a module comes from, as it may be shown.
+fn source(remote: &Remote) -> String {
+    remote.wanted.as_ref().map(|wanted| shown(&wanted.url)).unwrap_or_default()
 }
 
 /// As which result of a conversion it counts that a module cannot even be asked for.

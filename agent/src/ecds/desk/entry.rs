@@ -128,6 +128,11 @@ impl Entry {
         self.next_attempt = None;
     }
 
+    /// Attempts since the control plane last sent the resource.
+    pub(super) fn attempts(&self) -> u32 {
+        self.state.attempts
+    }
+
     /// An attempt failed, and the next is due then.
     pub(super) fn failed(&mut self, failure: &Unavailable, next: Option<Instant>) {
         self.state.attempts = self.state.attempts.saturating_add(1);

@@ -218,9 +218,9 @@ impl Desk {
         if let Some(held) = at_hand {
             self.supersede(before.as_ref(), effects);
             self.metrics.conversion(Conversion::Success);
-            let resource = envelope.close(remote.with_module(&held.path));
-            sorted.sent.push(sent(name, &remote, held));
-            return Ok(Part::Other(resource));
+            let resource = remote.with_module(&held.path);
+            sorted.sent.push(sent(name, &remote, resource.clone(), held));
+            return Ok(Part::Other(envelope.close(resource)));
         }
         let mut straggler = Straggler {
             remote,

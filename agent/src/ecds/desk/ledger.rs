@@ -1,6 +1,6 @@
 //! Nonces: which Envoy knows, which the control plane knows, and which is whose.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -10,8 +10,10 @@ use super::entry::Sent;
 use crate::Held;
 use crate::wire::{Malformed, Response, put_bytes};
 
-/// Responses that Envoy has not answered, at most. It answers each, so that many are never open.
-const MAX_OPEN: usize = 1024;
+/// Resources in responses that Envoy has not answered, at most. It answers each response, so that many are never open.
+const MAX_SENT: usize = 1 << 15;
+/// Responses that the agent refused by itself and that Envoy has yet to answer, at most.
+const MAX_REFUSED: usize = 1024;
 /// `resources`, in responses of both variants.
 const RESOURCES: u32 = 2;
 
@@ -55,6 +57,9 @@ pub(super) struct Ledger {
     /// All that the agent refused by itself and that Envoy has yet to answer.
     refused_open: VecDeque<String>,
     open: VecDeque<Open>,
+    /// How many of those there are of each name that stand in for nothing, and how many resources in all.
+    unanswered: HashMap<String, usize>,
+    sent: usize,
     /// State of the world: the version that the control plane was last told is accepted.
     pub(super) accepted_version: String,
 }
@@ -71,6 +76,8 @@ impl Ledger {
             refused: None,
             refused_open: VecDeque::new(),
             open: VecDeque::new(),
+            unanswered: HashMap::new(),
+            sent: 0,
             accepted_version: String::new(),
         }
     }
@@ -155,31 +162,61 @@ impl Ledger {
     }
 
     fn opened(&mut self, nonce: String, sent: Vec<Sent>) -> Vec<Held> {
-        self.open.push_back(Open { nonce, sent });
-        if self.open.len() <= MAX_OPEN {
-            return Vec::new();
+        self.sent += sent.len();
+        for sent in sent.iter().filter(|sent| sent.record.is_some()) {
+            *self.unanswered.entry(sent.name.clone()).or_default() += 1;
         }
-        self.open.pop_front().into_iter().flat_map(|open| open.sent).filter_map(|sent| sent.held).collect()
+        self.open.push_back(Open { nonce, sent });
+        let mut passed_over = Vec::new();
+        while self.sent > MAX_SENT && self.open.len() > 1 {
+            passed_over.extend(self.close(1).into_iter().flatten().filter_map(|sent| sent.held));
+        }
+        passed_over
+    }
+
+    /// Takes the oldest so many that are open, each with what was in it.
+    fn close(&mut self, count: usize) -> Vec<Vec<Sent>> {
+        let closed: Vec<Vec<Sent>> = self.open.drain(..count).map(|open| open.sent).collect();
+        for sent in closed.iter().flatten() {
+            self.sent = self.sent.saturating_sub(1);
+            if sent.record.is_some()
+                && let Some(count) = self.unanswered.get_mut(&sent.name)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    self.unanswered.remove(&sent.name);
+                }
+            }
+        }
+        closed
     }
 
     /// What Envoy answers by that nonce, after what it passed over: the answer to a later response may stand for those
     /// to earlier ones. Nothing if it has answered that nonce before.
     pub(super) fn answered(&mut self, nonce: &str) -> Option<(Vec<Sent>, Vec<Sent>)> {
         let at = self.open.iter().position(|open| open.nonce == nonce)?;
-        let mut drained: Vec<Open> = self.open.drain(..=at).collect();
-        let answered = drained.pop().map(|open| open.sent).unwrap_or_default();
-        Some((drained.into_iter().flat_map(|open| open.sent).collect(), answered))
+        let mut closed = self.close(at + 1);
+        let answered = closed.pop().unwrap_or_default();
+        Some((closed.into_iter().flatten().collect(), answered))
+    }
+
+    /// Whether something was sent under that name that stands in for nothing and is not answered.
+    pub(super) fn is_unanswered(&self, name: &str) -> bool {
+        self.unanswered.contains_key(name)
     }
 
     /// The last that was sent under that name and stands in for nothing, if it is not answered.
     pub(super) fn newest_unanswered(&self, name: &str) -> Option<&Sent> {
+        if !self.is_unanswered(name) {
+            return None;
+        }
         let sent = self.open.iter().rev().flat_map(|open| open.sent.iter().rev());
         sent.filter(|sent| sent.record.is_some()).find(|sent| sent.name == name)
     }
 
     /// The agent refused that response by itself.
     pub(super) fn refuse(&mut self, known: &Known) {
-        if self.refused_open.len() == MAX_OPEN {
+        if self.refused_open.len() == MAX_REFUSED {
             self.refused_open.pop_front();
         }
         self.refused_open.push_back(known.nonce.clone());

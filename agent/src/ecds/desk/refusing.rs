@@ -2,7 +2,7 @@
 
 use super::ledger::Known;
 use super::{Desk, Effect, Protocol};
-use crate::status::Conversion;
+use crate::status::{Conversion, Dropped};
 use crate::wire::{INTERNAL, Malformed, Request, Response, RpcStatus};
 
 /// As much as a refusal says, in bytes.
@@ -35,6 +35,7 @@ impl Desk {
     pub(super) fn refuse_unreadable(&mut self, message: &[u8], why: &Malformed, effects: &mut Vec<Effect>) {
         tracing::error!(stream = self.stream, %why, "a response of ECDS cannot be read");
         self.metrics.conversion(Conversion::UnmarshalFailure);
+        self.metrics.dropped(Dropped::Malformed);
         let known = self.ledger.arrives(&Response::read_partly(self.protocol, message));
         // Without a nonce it would be a request, and no answer.
         if !known.nonce.is_empty() {

@@ -1,5 +1,6 @@
 //! What goes to Envoy, and under which nonce.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -68,12 +69,12 @@ impl Desk {
     /// Sends responses of which nothing is left to come, if they are still owed: empty ones, which change nothing but are
     /// answered.
     pub(super) fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let entries = &self.entries;
-        let live = |number| {
-            let stragglers = entries.values().filter_map(|entry| entry.straggler.as_ref());
-            stragglers.into_iter().any(|straggler| straggler.response == number)
-        };
-        if let Some(owed) = self.ledger.tidy(live) {
+        if self.ledger.newest_waiting().is_none() {
+            return;
+        }
+        let stragglers = self.entries.values().filter_map(|entry| entry.straggler.as_ref());
+        let live: BTreeSet<u64> = stragglers.map(|straggler| straggler.response).collect();
+        if let Some(owed) = self.ledger.tidy(|number| live.contains(&number)) {
             self.send_empty(owed, now, effects);
         }
     }

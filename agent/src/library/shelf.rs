@@ -1,0 +1,413 @@
+//! Where modules are obtained: the store, a shared one, an offline set, the network; and trust before any of it counts.
+//!
+//! | pinned or policy | looked up again |
+//! |---|---|
+//! | `sha256` of the resource, or `oci://…@sha256:` | never while it is in the store |
+//! | `IfNotPresent` | never while it is in the store |
+//! | `Always` | when the resource is at another version than the one that was last given its module |
+//! | unspecified | as `Always` for `oci://…:latest`, else as `IfNotPresent` |
+//!
+//! A version counts as given only once its module was: an attempt that fails changes nothing.
+//!
+//! A module that came by a pull secret is given to whoever has another one only after the registry has told its manifest
+//! to that other, too; not so what is pinned by a digest, since who knows it knows the module, and it must be had without
+//! network.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::address::{Address, Scheme};
+use super::flights::Flights;
+use super::{Held, Library, LibraryOptions, Reason, Unavailable};
+use crate::fetch::Fetcher;
+use crate::status::Metrics;
+use crate::store::bundle::{Bundle, Packed};
+use crate::store::{Files, Source, Store, StoreOptions};
+use crate::trust::{Policy, Trust};
+use crate::{Sha256, Wanted};
+
+/// Modules at hand, and how to come by others.
+#[derive(Clone)]
+pub struct Shelf(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) shared: Option<Files>,
+    pub(super) bundle: Option<Bundle>,
+    pub(super) fetcher: Arc<dyn Fetcher>,
+    pub(super) trust: Trust,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) offline: bool,
+    flights: Flights<Key, Result<Landed, Unavailable>>,
+    /// Modules that Envoy may have, as far as their bytes go.
+    admitted: Mutex<HashSet<Sha256>>,
+}
+
+/// Who may share a download.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    url: String,
+    pinned: Option<Sha256>,
+    /// Of the pull secret.
+    credentials: Sha256,
+}
+
+impl Key {
+    pub(super) fn digest(&self) -> Sha256 {
+        let pinned = self.pinned.map(|pinned| pinned.to_string()).unwrap_or_default();
+        Sha256::of(format!("{}\n{pinned}\n{}", self.url, self.credentials).as_bytes())
+    }
+}
+
+/// What a download has come to.
+#[derive(Clone, Debug)]
+pub(super) struct Landed {
+    pub(super) held: Held,
+    pub(super) source: Source,
+}
+
+/// All that a shelf is made of.
+pub struct Parts {
+    /// Where modules are kept.
+    pub store: Store,
+    /// Another agent's, that is only read.
+    pub shared: Option<Files>,
+    /// An offline set.
+    pub bundle: Option<Bundle>,
+    /// The network.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// What modules have to be.
+    pub trust: Trust,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the network is never used.
+    pub offline: bool,
+}
+
+impl Shelf {
+    /// A shelf of these.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, shared, bundle, fetcher, trust, metrics, offline } = parts;
+        let (modules, bytes) = store.files().holds();
+        metrics.store_holds(modules, bytes);
+        Self(Arc::new(Inner {
+            store,
+            shared,
+            bundle,
+            fetcher,
+            trust,
+            metrics,
+            offline,
+            flights: Flights::new(),
+            admitted: Mutex::default(),
+        }))
+    }
+
+    /// The store, for whoever looks at it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Obtains a module and what has to go with it into an offline set: the signatures that its source has for it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`obtain`](Library::obtain).
+    pub async fn pack(&self, wanted: Wanted) -> Result<(Packed, Held), Unavailable> {
+        let held = self.obtain(wanted.clone()).await?;
+        let address = Address::of(&wanted)?;
+        let mut signatures = Vec::new();
+        if address.scheme == Scheme::Oci && !self.0.offline {
+            let found = async {
+                let resolved = self.0.fetcher.resolve(&wanted).await?;
+                self.0.fetcher.signatures(&wanted, &resolved).await
+            };
+            match found.await {
+                Ok(found) => signatures = found,
+                Err(error) => tracing::warn!(source = address.shown, %error, "packed without signatures"),
+            }
+        }
+        let Held { path, sha256, checksum, size, .. } = held.clone();
+        Ok((Packed { url: wanted.url, checksum, sha256, size, path, signatures }, held))
+    }
+
+    /// The keys (their fingerprints) whose signatures of a module were found right. Nothing, if no rule wants any.
+    #[must_use]
+    pub fn signers(&self, wanted: &Wanted, held: &Held) -> Option<Vec<Sha256>> {
+        let address = Address::of(wanted).ok()?;
+        self.0.trust.rule(&address.reference)?;
+        Some(self.0.store.files().signers(&address.source(held.checksum)))
+    }
+
+    /// Opens store, shared store and offline set as the options say.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be opened, and why.
+    pub fn open(
+        store: &StoreOptions,
+        library: &LibraryOptions,
+        trust: Trust,
+        fetcher: Arc<dyn Fetcher>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Unavailable> {
+        let shared = store.shared.as_deref().map(Files::of_another);
+        if let Some(shared) = &shared {
+            shared.reload()?;
+        }
+        let bundle = library.bundle.as_deref().map(Bundle::open).transpose()?;
+        let store = Store::open(store)?;
+        Ok(Self::new(Parts { store, shared, bundle, fetcher, trust, metrics, offline: library.offline }))
+    }
+
+    /// Hashes and parses what is on disk, those modules first that were asked for last, so that all of them are at hand.
+    /// Modules that are in use by then wait for nothing.
+    pub async fn warm(&self) {
+        for source in self.0.store.files().sources() {
+            let inner = self.0.clone();
+            let done = blocking(move || match inner.store.verified(&source)? {
+                Some(held) => inner.admit(&held.sha256, &held.path, &held.path.display().to_string()),
+                None => Ok(()),
+            });
+            if let Err(error) = done.await {
+                tracing::warn!(%error, "a stored module is not served");
+            }
+        }
+    }
+
+    /// [Warms](Self::warm) up, then writes down what the store has noted every second, and removes what has expired at
+    /// each `interval`. Never ends.
+    pub async fn keep_house(&self, interval: Duration) {
+        self.warm().await;
+        let mut flush = tokio::time::interval(Duration::from_secs(1));
+        let mut purge = tokio::time::interval(interval.max(Duration::from_millis(1)));
+        loop {
+            let inner = self.0.clone();
+            let done = tokio::select! {
+                _ = flush.tick() => blocking(move || inner.store.flush()).await,
+                _ = purge.tick() => blocking(move || {
+                    let collected = inner.store.gc(SystemTime::now())?;
+                    inner.forget_gone();
+                    tracing::debug!(?collected, "the store was looked through");
+                    inner.count();
+                    Ok(())
+                })
+                .await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, "the store cannot be kept up");
+            }
+        }
+    }
+}
+
+impl Library for Shelf {
+    fn at_hand(&self, wanted: &Wanted) -> Option<Held> {
+        let address = Address::of(wanted).ok()?;
+        let landed = self.0.find(wanted, &address)?;
+        self.0.given(wanted, &address, landed.source);
+        self.0.metrics.lookup(true);
+        Some(landed.held)
+    }
+
+    fn obtain(&self, wanted: Wanted) -> BoxFuture<'static, Result<Held, Unavailable>> {
+        Box::pin(obtain(self.0.clone(), wanted))
+    }
+}
+
+async fn obtain(inner: Arc<Inner>, wanted: Wanted) -> Result<Held, Unavailable> {
+    let began = Instant::now();
+    let address = Address::of(&wanted)?;
+    let known = {
+        let (inner, wanted, address) = (inner.clone(), wanted.clone(), address.clone());
+        blocking(move || inner.find_on_disk(&wanted, &address)).await?
+    };
+    inner.metrics.lookup(known.is_some());
+    if let Some(landed) = known {
+        inner.given(&wanted, &address, landed.source);
+        return Ok(landed.held);
+    }
+    loop {
+        let left = wanted.timeout.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Err(timed_out(&wanted, &address));
+        }
+        let key = inner.key(&wanted, &address);
+        let (flight, joined) = inner.flights.join(key.clone(), || {
+            super::fetching::fetch(inner.clone(), wanted.clone(), address.clone(), key)
+        });
+        match tokio::time::timeout(left, flight).await {
+            Err(_) => return Err(timed_out(&wanted, &address)),
+            // Whoever began it had less time than this one has.
+            Ok(Err(error)) if joined && error.reason == Reason::TimedOut => {}
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(landed)) => {
+                inner.given(&wanted, &address, landed.source);
+                return Ok(landed.held);
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The module if it can be had without hashing.
+    fn find(&self, wanted: &Wanted, address: &Address) -> Option<Landed> {
+        let source = self.meant(wanted, address)?;
+        let mut files = std::iter::once(self.store.files()).chain(&self.shared);
+        let held = files.find_map(|files| files.at_hand(&source))?;
+        self.is_admitted(&held.sha256).then_some(Landed { held, source })
+    }
+
+    /// The module if it is on disk, hashed and parsed if it was not since the start. Blocks.
+    pub(super) fn find_on_disk(
+        &self,
+        wanted: &Wanted,
+        address: &Address,
+    ) -> Result<Option<Landed>, Unavailable> {
+        let Some(source) = self.meant(wanted, address) else { return Ok(None) };
+        let Some(held) = self.on_disk(&source)? else { return Ok(None) };
+        match self.admit(&held.sha256, &held.path, &address.shown) {
+            Ok(()) => Ok(Some(Landed { held, source })),
+            // It came under another policy. The source may have a better one by now.
+            Err(error) if error.reason == Reason::NotAModule && !self.offline => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The module of a source, hashed if it was not since the start. Blocks.
+    pub(super) fn on_disk(&self, source: &Source) -> Result<Option<Held>, Unavailable> {
+        if let Some(held) = self.store.checked(source)? {
+            return Ok(Some(held));
+        }
+        let Some(shared) = &self.shared else { return Ok(None) };
+        if !shared.knows(source) {
+            shared.reload()?;
+        }
+        match shared.checked(source)? {
+            crate::store::Checked::Held(held) => Ok(Some(held)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What the wanted module is known as, if no source has to be asked for that.
+    fn meant(&self, wanted: &Wanted, address: &Address) -> Option<Source> {
+        let source = match address.pinned {
+            Some(checksum) => address.source(checksum),
+            None => {
+                let meaning =
+                    |files: &Files| files.meaning(&wanted.url, &wanted.resource, &wanted.resource_version);
+                let own = meaning(self.store.files());
+                let (source, is_same_version) = own.or_else(|| meaning(self.shared.as_ref()?))?;
+                if !(address.ignores_version || is_same_version) || !self.may_have(wanted, address, &source) {
+                    return None;
+                }
+                source
+            }
+        };
+        self.is_signed(address, &source).then_some(source)
+    }
+
+    /// Whether these credentials, or none, have opened the source before.
+    fn may_have(&self, wanted: &Wanted, address: &Address, source: &Source) -> bool {
+        if address.scheme == Scheme::Http {
+            return true;
+        }
+        let files = self.store.files();
+        files.is_granted(source, &self.store.anybody())
+            || files.is_granted(source, &self.credentials(wanted, address))
+    }
+
+    /// Whether no rule is against serving it from the store.
+    fn is_signed(&self, address: &Address, source: &Source) -> bool {
+        match self.trust.rule(&address.reference) {
+            Some(rule) if rule.policy() == Policy::Enforce => match address.scheme {
+                Scheme::Http => address.pinned.is_some(),
+                Scheme::Oci => rule.is_satisfied_by(&self.store.files().signers(source)),
+            },
+            _ => true,
+        }
+    }
+
+    /// What is known of whoever asks. HTTP has no use for pull secrets.
+    pub(super) fn credentials(&self, wanted: &Wanted, address: &Address) -> Sha256 {
+        // Revealed to be hashed by a key of the store.
+        let secret = wanted.pull_secret.as_ref().filter(|_| address.scheme == Scheme::Oci);
+        self.store.identity(secret.map_or("", crate::Secret::reveal))
+    }
+
+    fn key(&self, wanted: &Wanted, address: &Address) -> Key {
+        Key {
+            url: wanted.url.clone(),
+            pinned: address.pinned,
+            credentials: self.credentials(wanted, address),
+        }
+    }
+
+    /// The resource was given its module.
+    fn given(&self, wanted: &Wanted, address: &Address, source: Source) {
+        if address.is_bound {
+            let shown = address.shown.clone();
+            self.store.resolved(&wanted.url, shown, source, &wanted.resource, &wanted.resource_version);
+        }
+    }
+
+    fn is_admitted(&self, sha256: &Sha256) -> bool {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).contains(sha256)
+    }
+
+    /// Whether the module may go to Envoy. Blocks.
+    pub(super) fn admit(
+        &self,
+        sha256: &Sha256,
+        path: &std::path::Path,
+        shown: &str,
+    ) -> Result<(), Unavailable> {
+        if !self.is_admitted(sha256) {
+            self.trust.admit(path, shown)?;
+            self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(*sha256);
+        }
+        Ok(())
+    }
+
+    /// Keeps what is known of modules as short as the store.
+    fn forget_gone(&self) {
+        let stores = std::iter::once(self.store.files()).chain(&self.shared);
+        let there: HashSet<Sha256> = stores.flat_map(Files::list).map(|module| module.sha256).collect();
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).retain(|sha256| there.contains(sha256));
+    }
+
+    pub(super) fn count(&self) {
+        let (modules, bytes) = self.store.files().holds();
+        self.metrics.store_holds(modules, bytes);
+    }
+}
+
+fn timed_out(wanted: &Wanted, address: &Address) -> Unavailable {
+    let after = wanted.timeout;
+    let message = match address.scheme {
+        Scheme::Oci => {
+            format!(
+                "could not fetch Wasm OCI image: could not fetch manifest: {}: not there after {after:?}",
+                address.shown
+            )
+        }
+        Scheme::Http => format!("wasm module download failed: {}: not there after {after:?}", address.shown),
+    };
+    Unavailable::new(Reason::TimedOut, message)
+}
+
+/// Runs what waits for the disk where it holds up nobody.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Unavailable> + Send + 'static,
+) -> Result<T, Unavailable> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(Unavailable::new(Reason::Disk, format!("work on the store did not end: {error}"))),
+    }
+}

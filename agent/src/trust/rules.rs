@@ -1,0 +1,239 @@
+//! Which images have to be signed, and by whom.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Signature;
+use super::cosign::{self, PublicKey};
+use crate::Sha256;
+
+/// Most signatures of one image that are looked at.
+const MOST_SIGNATURES: usize = 100;
+
+/// What is done about a module that is not as it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It is said in the log.
+    Warn,
+    /// It is not looked at.
+    Off,
+}
+
+/// Rules on signatures: for each reference the one with the longest pattern counts.
+#[derive(Clone, Debug, Default)]
+pub struct Rules(Vec<Rule>);
+
+/// Who has to have signed what.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What it is for, as it was written.
+    pattern: String,
+    policy: Policy,
+    require: Require,
+    /// Whether the signature must be for the same registry and repository.
+    same_reference: bool,
+    keys: Vec<PublicKey>,
+}
+
+/// How many of the keys have to have signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Require {
+    #[default]
+    Any,
+    All,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RulesText {
+    rules: Vec<RuleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RuleText {
+    #[serde(rename = "match")]
+    pattern: String,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    require: Require,
+    #[serde(default)]
+    same_reference: bool,
+    #[serde(default)]
+    keys: Vec<KeyText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum KeyText {
+    File(String),
+    Pem(String),
+}
+
+impl Rules {
+    /// Reads the file of rules; files of keys are found from its folder.
+    ///
+    /// ```yaml
+    /// rules:
+    /// - match: registry.example.com/team/*   # registry and repository; * at the end for all below
+    ///   policy: enforce                      # or warn, off
+    ///   require: any                         # of the keys, or all
+    ///   sameReference: false                 # whether the signature must name the same repository
+    ///   keys:
+    ///   - file: team.pub
+    ///   - pem: |
+    ///       -----BEGIN PUBLIC KEY-----
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it, one a line.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let named = |what: String| format!("{}: {what}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+        Self::from_yaml(&text, path.parent().unwrap_or(Path::new("."))).map_err(named)
+    }
+
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it, one a line.
+    pub fn from_yaml(text: &str, folder: &Path) -> Result<Self, String> {
+        let text: RulesText = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let mut problems = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
+        for (index, rule) in text.rules.into_iter().enumerate() {
+            let at = format!("rules[{index}]");
+            if rule.pattern.is_empty() || rule.pattern.trim_end_matches('*').contains('*') {
+                problems.push(format!(
+                    "{at}.match: {:?}: expected registry/repository, with * only at its end",
+                    rule.pattern
+                ));
+            }
+            if rules.iter().any(|other| other.pattern == rule.pattern) {
+                problems.push(format!("{at}.match: {:?} is there twice", rule.pattern));
+            }
+            if rule.keys.is_empty() && rule.policy != Policy::Off {
+                problems.push(format!("{at}.keys: list at least one, or set policy: off"));
+            }
+            let mut keys = Vec::new();
+            for (number, key) in rule.keys.iter().enumerate() {
+                match key.read(folder) {
+                    Ok(key) => keys.push(key),
+                    Err(problem) => problems.push(format!("{at}.keys[{number}]: {problem}")),
+                }
+            }
+            rules.push(Rule {
+                pattern: rule.pattern,
+                policy: rule.policy,
+                require: rule.require,
+                same_reference: rule.same_reference,
+                keys,
+            });
+        }
+        if problems.is_empty() { Ok(Self(rules)) } else { Err(problems.join("\n")) }
+    }
+
+    /// The rule for a registry and repository, unless there is none or it is off.
+    #[must_use]
+    pub fn rule(&self, reference: &str) -> Option<&Rule> {
+        let matching = self.0.iter().filter(|rule| rule.is_for(reference));
+        matching.max_by_key(|rule| rule.precedence()).filter(|rule| rule.policy != Policy::Off)
+    }
+}
+
+impl KeyText {
+    fn read(&self, folder: &Path) -> Result<PublicKey, String> {
+        match self {
+            Self::Pem(text) => PublicKey::from_pem(text),
+            Self::File(name) => {
+                let path = folder.join(name);
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                PublicKey::from_pem(&text).map_err(|problem| format!("{}: {problem}", path.display()))
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// What is done about what it does not allow.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn is_for(&self, reference: &str) -> bool {
+        match self.pattern.strip_suffix('*') {
+            Some(prefix) => reference.starts_with(prefix.trim_end_matches('*')),
+            None => reference == self.pattern,
+        }
+    }
+
+    fn precedence(&self) -> (usize, bool) {
+        (self.pattern.trim_end_matches('*').len(), !self.pattern.ends_with('*'))
+    }
+
+    /// Whether signatures by these keys, by their fingerprints, are enough.
+    #[must_use]
+    pub fn is_satisfied_by(&self, signers: &[Sha256]) -> bool {
+        let mut keys = self.keys.iter().map(PublicKey::fingerprint);
+        match self.require {
+            Require::Any => keys.any(|key| signers.contains(&key)),
+            Require::All => keys.all(|key| signers.contains(&key)),
+        }
+    }
+
+    /// Checks what was found: the fingerprints of the keys that have signed that digest.
+    ///
+    /// # Errors
+    ///
+    /// That they are not enough, with what became of each signature.
+    pub fn check(
+        &self,
+        found: &[Signature],
+        digest: &Sha256,
+        reference: &str,
+    ) -> Result<Vec<Sha256>, String> {
+        let mut signers = Vec::new();
+        let mut told = String::new();
+        let expected = self.same_reference.then_some(reference);
+        for signature in found.iter().take(MOST_SIGNATURES) {
+            match cosign::signers(signature, &self.keys, digest, expected) {
+                Ok(keys) => signers.extend(keys.into_iter().map(PublicKey::fingerprint)),
+                Err(why) => {
+                    let _ = write!(told, "; {}: {why}", signature.place);
+                }
+            }
+        }
+        signers.sort_unstable();
+        signers.dedup();
+        if self.is_satisfied_by(&signers) {
+            return Ok(signers);
+        }
+        let count = self.keys.len();
+        let required = match (self.require, count) {
+            (_, 1) => "the key",
+            (Require::Any, _) => "any of the keys",
+            (Require::All, _) => "all of the keys",
+        };
+        let what = match (found.len(), signers.len()) {
+            (0, _) => "is not signed".to_owned(),
+            (_, 0) => "has no signature that counts".to_owned(),
+            (_, some) => format!("is signed by {some} of {count} keys"),
+        };
+        Err(format!(
+            "{reference}@sha256:{digest} {what}; the rule for {} wants {required}{told}",
+            self.pattern
+        ))
+    }
+}

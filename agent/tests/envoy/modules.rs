@@ -1,0 +1,73 @@
+//! A server of modules, which can be away, late, or lying.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meshloom_lab::{Reply, Seen, Upstream};
+
+/// Serves modules over HTTP at paths of their own.
+pub(crate) struct Modules {
+    server: Upstream,
+    served: Arc<Mutex<BTreeMap<String, Answer>>>,
+}
+
+#[derive(Clone)]
+enum Answer {
+    Body(Vec<u8>),
+    Status(u16),
+    Slowly(Vec<u8>, Duration),
+    Reset,
+}
+
+impl Modules {
+    pub(crate) fn start() -> Self {
+        let served: Arc<Mutex<BTreeMap<String, Answer>>> = Arc::default();
+        let known = Arc::clone(&served);
+        let server =
+            Upstream::answering(move |seen: &Seen| match known.lock().unwrap().get(&seen.path).cloned() {
+                Some(Answer::Body(body)) => Reply::new(200, body),
+                Some(Answer::Status(status)) => Reply::new(status, "no module"),
+                Some(Answer::Slowly(body, wait)) => Reply::new(200, body).after(wait),
+                Some(Answer::Reset) => Reply::reset(),
+                None => Reply::new(404, "no such module"),
+            });
+        Self { server, served }
+    }
+
+    /// Puts a module there; its URL.
+    pub(crate) fn put(&self, path: &str, module: &[u8]) -> String {
+        self.answer(path, Answer::Body(module.to_vec()))
+    }
+
+    /// Answers so late.
+    pub(crate) fn put_slowly(&self, path: &str, module: &[u8], wait: Duration) -> String {
+        self.answer(path, Answer::Slowly(module.to_vec(), wait))
+    }
+
+    /// Answers with that status.
+    pub(crate) fn fail(&self, path: &str, status: u16) -> String {
+        self.answer(path, Answer::Status(status))
+    }
+
+    /// Closes the connection without an answer.
+    pub(crate) fn reset(&self, path: &str) -> String {
+        self.answer(path, Answer::Reset)
+    }
+
+    fn answer(&self, path: &str, answer: Answer) -> String {
+        self.served.lock().unwrap().insert(path.to_owned(), answer);
+        format!("http://{}{path}", self.server.address())
+    }
+
+    /// How often a path was asked for.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.server.seen().iter().filter(|seen| seen.path == path).count()
+    }
+}
+
+/// A shipped module.
+pub(crate) fn shipped(filter: &str) -> Vec<u8> {
+    let path = meshloom_lab::root().join(format!("dist/{filter}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error} (make optimize)", path.display()))
+}

@@ -1,0 +1,18 @@
+//! Modules on disk, how they get there, and what they have to be.
+
+#[cfg(test)]
+mod bundle;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
+mod shelf;
+#[cfg(test)]
+mod signatures;
+#[cfg(test)]
+mod trust;

@@ -1,0 +1,139 @@
+//! Envoy's attributes: bytes whose type only their name tells.
+//!
+//! <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>
+
+use crate::reads::Reads;
+
+/// A whole number; `None` if the value is none.
+pub fn integer(value: &[u8]) -> Option<i64> {
+    value.try_into().ok().map(i64::from_le_bytes)
+}
+
+/// True or false; `None` if the value is neither.
+pub fn boolean(value: &[u8]) -> Option<bool> {
+    match value {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
+    }
+}
+
+/// What `read` makes of the first of these attributes that there is: an attribute may have an older name. `None` also
+/// if `read` answers that.
+pub fn any<T>(reads: &dyn Reads, paths: &[&str], mut read: impl FnMut(&[u8]) -> Option<T>) -> Option<T> {
+    paths.iter().find_map(|path| {
+        let mut answer = None;
+        reads.attribute(path, &mut |value| answer = read(value));
+        answer
+    })
+}
+
+/// How the bytes of an attribute are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As they are: text, or bytes.
+    Text,
+    /// By [`integer`].
+    Integer,
+    /// By [`boolean`].
+    Boolean,
+}
+
+/// The attributes that are whole numbers: sizes in bytes, durations in nanoseconds (Envoy 1.36 to 1.40).
+const INTEGERS: [&str; 15] = [
+    "connection\0id",
+    "connection_id",
+    "destination\0port",
+    "listener_direction",
+    "request\0duration",
+    "request\0size",
+    "request\0total_size",
+    "response\0backend_latency",
+    "response\0code",
+    "response\0flags",
+    "response\0grpc_status",
+    "response\0size",
+    "response\0total_size",
+    "source\0port",
+    "upstream\0port",
+];
+
+/// How the attribute at `path`, its parts joined by zero bytes, is to be read.
+pub fn kind(path: &str) -> Kind {
+    if INTEGERS.contains(&path)
+        || path == "xds\0listener_direction"
+        || path == "upstream\0request_attempt_count"
+    {
+        Kind::Integer
+    } else if path == "connection\0mtls" {
+        Kind::Boolean
+    } else {
+        Kind::Text
+    }
+}
+
+/// Which way traffic goes at the listener that a request came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the workload that Envoy stands beside.
+    Inbound,
+    /// From the workload.
+    Outbound,
+}
+
+impl Direction {
+    /// The words for it in a configuration.
+    pub const WORDS: [(&str, Self); 2] = [("inbound", Self::Inbound), ("outbound", Self::Outbound)];
+
+    /// Where it is asked for: until Envoy 1.32 under the second name.
+    pub const ATTRIBUTES: [&str; 2] = ["xds\0listener_direction", "listener_direction"];
+
+    /// Reads the attribute, which has the values of Envoy's `TrafficDirection`. `None` if the listener does not say.
+    pub fn from_attribute(value: i64) -> Option<Self> {
+        match value {
+            1 => Some(Self::Inbound),
+            2 => Some(Self::Outbound),
+            _ => None,
+        }
+    }
+
+    /// Asks which way the stream at hand goes; `None` if the listener does not say.
+    pub fn ask(reads: &dyn Reads) -> Option<Self> {
+        any(reads, &Self::ATTRIBUTES, integer).and_then(Self::from_attribute)
+    }
+
+    /// The word that stands in names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Where the name of the route is asked for: until Envoy 1.32 under the second name.
+pub const ROUTE_NAME: [&str; 2] = ["xds\0route_name", "route_name"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_are_envoys() {
+        assert_eq!(Direction::from_attribute(1), Some(Direction::Inbound));
+        assert_eq!(Direction::from_attribute(2), Some(Direction::Outbound));
+        for other in [0, 3, -1, i64::MAX] {
+            assert_eq!(Direction::from_attribute(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_size_is_none() {
+        assert_eq!(integer(&7_i64.to_le_bytes()), Some(7));
+        assert_eq!((integer(b""), integer(b"1234567"), integer(b"123456789")), (None, None, None));
+        assert_eq!(
+            [boolean(&[1]), boolean(&[0]), boolean(&[2]), boolean(b"")],
+            [Some(true), Some(false), None, None]
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! What can be asked of the proxy about the message at hand: the one interface that conditions and templates read by.
+//!
+//! A shell implements it over its host; `filter_shell::Asked` is that for filters on the SDK. Nothing is read before it
+//! is asked for, so a rule costs what it looks at and no more.
+
+/// The headers of a request or of its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Map {
+    /// Of the request; there also while the response passes.
+    Request,
+    /// Of the response.
+    Response,
+}
+
+/// Asks the proxy.
+pub trait Reads {
+    /// Hands the values of the header `name` (in lower case), from the first to the last, to `each`, until it answers
+    /// true. Answers whether it did; false also if there is no such map yet.
+    fn header(&self, map: Map, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool;
+
+    /// Hands the value of an attribute to `read`. Answers whether there is one. The parts of `path` are joined by zero
+    /// bytes, as the ABI has them: `xds\0listener_direction`.
+    fn attribute(&self, path: &str, read: &mut dyn FnMut(&[u8])) -> bool;
+
+    /// The time in milliseconds since 1970, by the wall clock.
+    fn now_ms(&self) -> u64;
+
+    /// Sixteen random bytes.
+    fn random(&self) -> [u8; 16];
+}
+
+/// Hands the first value of a header to `read`; `None` if there is no such header.
+pub fn first<T>(reads: &dyn Reads, map: Map, name: &str, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    let (mut read, mut answer) = (Some(read), None);
+    reads.header(map, name, &mut |value| {
+        answer = read.take().map(|read| read(value));
+        true
+    });
+    answer
+}
+
+/// A path without its query and fragment.
+pub fn without_query(path: &[u8]) -> &[u8] {
+    path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+}
+
+/// The lines of a header map as the ABI writes it down (proxy-wasm ABI 0.2.1, "Serialization"): their number, then the
+/// sizes of each name and value, then each with a zero byte behind it. What is cut off has fewer lines.
+pub fn pairs(map: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let size = |place: usize| {
+        let bytes = map.get(place..place.checked_add(4)?)?;
+        usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+    };
+    let count = size(0).unwrap_or(0);
+    // A number that the map is too short for has no line.
+    let mut text = count.checked_mul(8).and_then(|sizes| sizes.checked_add(4)).unwrap_or(usize::MAX);
+    (0..count).map_while(move |line| {
+        let sizes = 4 + line * 8;
+        let mut next = |place| {
+            let end = text.checked_add(size(place)?)?;
+            let bytes = map.get(text..end)?;
+            text = end.checked_add(1)?;
+            Some(bytes)
+        };
+        Some((next(sizes)?, next(sizes + 4)?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(lines: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+        let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+        let mut map = number(lines.len()).to_vec();
+        for (name, value) in lines {
+            map.extend(number(name.len()));
+            map.extend(number(value.len()));
+        }
+        for (name, value) in lines {
+            map.extend(name.iter().chain(&[0]).chain(value).chain(&[0]));
+        }
+        map
+    }
+
+    #[test]
+    fn numbers_that_the_map_is_too_short_for_have_no_lines() {
+        for map in [&b""[..], b"\x01", b"\xff\xff\xff\xff", b"\x01\0\0\0\xff\xff\xff\xff\0\0\0\0"] {
+            assert_eq!(pairs(map).count(), 0, "{map:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_read_as_they_were_written(
+            lines in proptest::collection::vec((proptest::collection::vec(0u8.., 0..9), proptest::collection::vec(0u8.., 0..9)), 0..9),
+            cut in 0_usize..100,
+        ) {
+            let map = written(&lines);
+            let read: Vec<_> = pairs(&map).map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            prop_assert_eq!(&read, &lines);
+            let short = map.get(..map.len().saturating_sub(cut)).unwrap();
+            prop_assert!(pairs(short).count() <= lines.len());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The hostcalls that the SDK has no safe way to make, and the only unsafe code of this crate.
+//!
+//! The SDK panics at a status that it does not expect, such as the one for a header map that is not there (a response
+//! in a request's callback; a request that another filter answered, in `on_log`), and so ends the VM. Here any status
+//! but OK is no answer. The SDK also has no random bytes.
+#![expect(unsafe_code, reason = "the ABI is imported functions and pointers between them")]
+
+use std::ptr::null_mut;
+
+mod import {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(
+            map: u32,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+    }
+
+    // Envoy gives these to any module, whatever target it was compiled for (Envoy 1.36 to 1.40, `exports.cc`).
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn random_get(bytes: *mut u8, size: usize) -> u32;
+    }
+}
+
+/// The value of the attribute at `path`, its parts joined by zero bytes.
+pub(crate) fn attribute(path: &str) -> Option<Vec<u8>> {
+    // SAFETY: the path is valid for its length, and both out pointers for a write.
+    answer(|at, size| unsafe { import::proxy_get_property(path.as_ptr(), path.len(), at, size) })
+}
+
+/// The first value of the header `name` in a map of the ABI.
+pub(crate) fn header(map: u32, name: &str) -> Option<Vec<u8>> {
+    // SAFETY: the name is valid for its length, and both out pointers for a write.
+    answer(|at, size| unsafe { import::proxy_get_header_map_value(map, name.as_ptr(), name.len(), at, size) })
+}
+
+/// All of a map, as the ABI writes it down.
+pub(crate) fn pairs(map: u32) -> Option<Vec<u8>> {
+    // SAFETY: both out pointers are valid for a write.
+    answer(|at, size| unsafe { import::proxy_get_header_map_pairs(map, at, size) })
+}
+
+/// Random bytes; zeros if the host has none.
+pub(crate) fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // SAFETY: the bytes are valid for a write of their length.
+    unsafe { import::random_get(bytes.as_mut_ptr(), bytes.len()) };
+    bytes
+}
+
+fn answer(hostcall: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    let (mut at, mut size) = (null_mut(), 0);
+    if hostcall(&raw mut at, &raw mut size) != 0 {
+        return None;
+    }
+    if at.is_null() || size == 0 {
+        return Some(Vec::new());
+    }
+    // SAFETY: the host had the SDK's `proxy_on_memory_allocate` allocate these bytes as a vector of this capacity, wrote
+    // all of them, and keeps nothing of them.
+    Some(unsafe { Vec::from_raw_parts(at, size, size) })
+}
