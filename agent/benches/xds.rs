@@ -20,6 +20,7 @@ use envoy::Envoy;
 use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
 use envoy_types::pb::google::protobuf::Any;
 use prost::Message as _;
+use tokio::runtime::{Builder, Runtime};
 
 #[path = "../tests/support/agent.rs"]
 mod agent;
@@ -40,7 +41,7 @@ const MIN_PER_SECOND: f64 = 20_000.0;
 struct Way {
     control_plane: control_plane::Stream,
     envoy: envoy::Stream,
-    _agent: Option<Agent>,
+    agent: Option<(Agent, Runtime)>,
     _process: ControlPlane,
 }
 
@@ -49,13 +50,18 @@ impl Way {
         let mut process = ControlPlane::start().await;
         let direct = process.address().to_string();
         let agent = if through_agent {
-            Some(Agent::start(&[&format!("--discovery-address=http://{direct}")]).await)
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let address = format!("--discovery-address=http://{direct}");
+            let starting = runtime.spawn(async move { Agent::start(&[&address]).await });
+            Some((starting.await.unwrap(), runtime))
         } else {
             None
         };
-        let envoy =
-            Envoy::connect_with_window(agent.as_ref().map_or(&direct, |it| &it.address), Some(16 << 20))
-                .await;
+        let envoy = Envoy::connect_with_window(
+            agent.as_ref().map_or(&direct, |(agent, _)| &agent.address),
+            Some(16 << 20),
+        )
+        .await;
         // The direct way is open only once the first response comes.
         let first = DiscoveryRequest { type_url: TYPE.into(), ..Default::default() };
         let (mut envoy, control_plane) = tokio::join!(envoy.sotw_with(&first), async {
@@ -65,7 +71,7 @@ impl Way {
             stream
         });
         envoy.raw_response().await;
-        Self { control_plane, envoy, _agent: agent, _process: process }
+        Self { control_plane, envoy, agent, _process: process }
     }
 
     /// How long a response takes to Envoy, at the median.
@@ -95,6 +101,14 @@ impl Way {
         }
         sending.await.unwrap();
         many as f64 / begun.elapsed().as_secs_f64()
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        if let Some((_, runtime)) = self.agent.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
