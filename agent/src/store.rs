@@ -184,8 +184,8 @@ impl Store {
         self.catch_up(&mut writer)
     }
 
-    /// Writes down what is not yet: use, and versions of resources. What is not flushed is lost with the process, at the
-    /// price of asking a registry once more.
+    /// Writes down what is not yet: use, what URLs mean, and versions of resources. What is not flushed is lost with the
+    /// process, at the price of asking the source once more.
     ///
     /// # Errors
     ///

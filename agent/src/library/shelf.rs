@@ -249,6 +249,7 @@ async fn obtain(inner: Arc<Inner>, wanted: Wanted) -> Result<Held, Unavailable> 
             Ok(Err(error)) => return Err(error),
             Ok(Ok(landed)) => {
                 inner.given(&wanted, &address, landed.source);
+                inner.note_meaning().await;
                 return Ok(landed.held);
             }
         }
@@ -256,6 +257,15 @@ async fn obtain(inner: Arc<Inner>, wanted: Wanted) -> Result<Held, Unavailable> 
 }
 
 impl Inner {
+    /// What a URL means is written down before anybody is told that the module is there: if the agent were killed and the
+    /// source away, a module whose URL is forgotten would not be found again.
+    async fn note_meaning(self: &Arc<Self>) {
+        let inner = self.clone();
+        if let Err(error) = blocking(move || inner.store.flush()).await {
+            tracing::warn!(%error, "what was fetched is there, but will not be found after a restart");
+        }
+    }
+
     /// The module if it can be had without hashing.
     fn find(&self, wanted: &Wanted, address: &Address) -> Option<Landed> {
         let source = self.meant(wanted, address)?;

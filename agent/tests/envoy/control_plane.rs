@@ -40,7 +40,6 @@ struct Kept {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) type_url: String,
-    pub(crate) nonce: String,
     pub(crate) error: Option<String>,
 }
 
@@ -139,6 +138,8 @@ impl Drop for ControlPlane {
 
 struct Ads(Arc<State>);
 
+/// A type, a nonce, and the resources to be sent under it.
+type Due = (String, u64, Vec<(String, Any)>);
 type Sent<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// What one stream has asked for, and was sent.
@@ -153,7 +154,7 @@ struct Session {
 
 impl Session {
     /// What is to be sent: for each type its resources, all of them in SotW if one is new, the new ones in delta.
-    fn due(&mut self, state: &State, all: bool) -> Vec<(String, u64, Vec<(String, Any)>)> {
+    fn due(&mut self, state: &State, all: bool) -> Vec<Due> {
         let kept = state.kept.lock().unwrap();
         let mut due = Vec::new();
         for (type_url, names) in &self.wanted {
@@ -182,7 +183,7 @@ impl Session {
 impl State {
     fn note(&self, type_url: &str, nonce: &str, error: Option<String>) {
         if !nonce.is_empty() {
-            let answer = Answer { type_url: type_url.to_owned(), nonce: nonce.to_owned(), error };
+            let answer = Answer { type_url: type_url.to_owned(), error };
             self.kept.lock().unwrap().answers.push(answer);
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct Mesh {
     pub(crate) agent: Agent,
     pub(crate) control_plane: ControlPlane,
     pub(crate) modules: Modules,
-    pub(crate) upstream: Upstream,
+    _upstream: Upstream,
     pub(crate) folder: TempDir,
     bootstrap: Bootstrap,
 }
@@ -56,7 +56,15 @@ impl Mesh {
         let bootstrap = bootstrap(protocol, folder.path(), &[FILTER], None);
         // Whatever is no ECDS passes the agent as well.
         control_plane.set(CDS, "httpbin", cluster(upstream.address()));
-        Self { envoy: None, agent, control_plane, modules: Modules::start(), upstream, folder, bootstrap }
+        Self {
+            envoy: None,
+            agent,
+            control_plane,
+            modules: Modules::start(),
+            _upstream: upstream,
+            folder,
+            bootstrap,
+        }
     }
 
     /// Filters of those names in the chain, in place of the one.

@@ -1,4 +1,5 @@
 //! The CNCF distribution registry: one of a test's own, with its storage in a temporary folder.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! Tokens that a registry takes: JSON Web Tokens, signed by a key whose certificate it was given.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

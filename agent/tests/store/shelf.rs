@@ -139,6 +139,19 @@ async fn without_network_there_is_what_the_disk_has_and_nothing_is_dialled() {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_killed_right_after_a_download_finds_the_module_without_its_source() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
+    registry.push(TAG, &module("a"));
+    let killed = shelf(folder.path(), &registry);
+    killed.obtain(wanted(TAG)).await.unwrap();
+    // Whoever is killed drops nothing.
+    std::mem::forget(killed);
+    let shelf = Shelf::new(Parts { offline: true, ..parts(folder.path(), &registry) });
+    assert!(shelf.obtain(wanted(TAG)).await.is_ok());
+    assert_eq!(registry.visits(), (1, 1));
+}
+
+#[tokio::test]
 async fn two_agents_of_one_folder_make_one_download_and_respect_each_others_pins() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
     registry.push(TAG, &module("a"));
