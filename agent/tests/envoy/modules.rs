@@ -66,6 +66,14 @@ impl Modules {
     }
 }
 
+/// The same filter with other bytes.
+pub(crate) fn another(module: &[u8]) -> Vec<u8> {
+    let mut module = module.to_vec();
+    // A custom section without a name: id, size, length of the name.
+    module.extend([0, 1, 0]);
+    module
+}
+
 /// A shipped module.
 pub(crate) fn shipped(filter: &str) -> Vec<u8> {
     let path = meshloom_lab::root().join(format!("dist/{filter}.wasm"));
