@@ -106,7 +106,12 @@ impl ControlPlane {
 
     /// What ECDS responses were answered so far.
     pub(crate) fn answers(&self) -> Vec<Answer> {
-        self.kept().answers.iter().filter(|answer| answer.type_url == ECDS).cloned().collect()
+        self.answers_of(ECDS)
+    }
+
+    /// What responses of a type were answered so far.
+    pub(crate) fn answers_of(&self, type_url: &str) -> Vec<Answer> {
+        self.kept().answers.iter().filter(|answer| answer.type_url == type_url).cloned().collect()
     }
 
     /// Waits until there were so many answers to ECDS responses.
