@@ -1,0 +1,220 @@
+//! The headers of one message while operations change them: read once, changed in memory, written back where they
+//! differ.
+
+use filter_kit::reads::pairs;
+
+/// Header lines in order, and which of them the message had.
+#[derive(Debug, Default)]
+pub(crate) struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+    /// The names that an operation has changed something of.
+    touched: Vec<&'a [u8]>,
+}
+
+#[derive(Debug)]
+struct Line<'a> {
+    name: &'a [u8],
+    value: Value<'a>,
+    state: State,
+}
+
+/// The bytes of a value: of the message, of the configuration, or made for this message.
+pub(crate) type Value<'a> = std::borrow::Cow<'a, [u8]>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The message had it, and has it.
+    Kept,
+    /// The message had it.
+    Gone,
+    /// An operation made it.
+    New,
+}
+
+/// What is to be done to the proxy's headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edit<'a> {
+    /// One line in place of all that have the name.
+    Replace(&'a [u8], &'a [u8]),
+    /// One more line.
+    Add(&'a [u8], &'a [u8]),
+    /// No line.
+    Remove(&'a [u8]),
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of a map as the ABI writes it down.
+    pub(crate) fn of(map: &'a [u8]) -> Self {
+        // Room for what most messages have, and for what is added: growing copies.
+        let mut lines = Vec::with_capacity(32);
+        lines.extend(pairs(map).map(|(name, value)| Line {
+            name,
+            value: Value::Borrowed(value),
+            state: State::Kept,
+        }));
+        Self { lines, touched: Vec::new() }
+    }
+
+    /// Name and value of each line.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &[u8])> {
+        self.lines.iter().filter(|line| line.state != State::Gone).map(|line| (line.name, &*line.value))
+    }
+
+    /// The values of that name.
+    pub(crate) fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        self.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// Whether there is a line of that name.
+    pub(crate) fn has(&self, name: &[u8]) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// Adds a line after all others.
+    pub(crate) fn push(&mut self, name: &'a [u8], value: Value<'a>) {
+        self.touch(name);
+        self.lines.push(Line { name, value, state: State::New });
+    }
+
+    /// Puts one line in place of all that have the name. Whether that is a change.
+    pub(crate) fn set(&mut self, name: &'a [u8], value: Value<'a>) -> bool {
+        let mut values = self.values(name);
+        if values.next() == Some(&*value) && values.next().is_none() {
+            return false;
+        }
+        drop(values);
+        self.remove(name);
+        self.push(name, value);
+        true
+    }
+
+    /// Removes every line of that name. Whether there was one.
+    pub(crate) fn remove(&mut self, name: &'a [u8]) -> bool {
+        self.retain(name, |_| false)
+    }
+
+    /// Removes the lines of that name of which `keep` says so. Whether there was one.
+    pub(crate) fn retain(&mut self, name: &'a [u8], mut keep: impl FnMut(&[u8]) -> bool) -> bool {
+        self.edit(name, |value| if keep(value) { Change::Keep } else { Change::Remove })
+    }
+
+    /// Removes every line whose name `takes` takes. Whether there was one.
+    pub(crate) fn remove_names(&mut self, takes: impl Fn(&[u8]) -> bool) -> bool {
+        let mut names: Vec<&'a [u8]> = Vec::new();
+        for line in &self.lines {
+            if line.state != State::Gone && !names.contains(&line.name) && takes(line.name) {
+                names.push(line.name);
+            }
+        }
+        names.iter().for_each(|name| {
+            self.remove(name);
+        });
+        !names.is_empty()
+    }
+
+    /// Has `change` say of each value of that name what becomes of it. Whether anything did.
+    pub(crate) fn edit(&mut self, name: &'a [u8], mut change: impl FnMut(&[u8]) -> Change) -> bool {
+        let (mut at, mut changed) = (0, false);
+        while let Some(line) = self.lines.get_mut(at) {
+            at += 1;
+            if line.state == State::Gone || line.name != name {
+                continue;
+            }
+            let value = match change(&line.value) {
+                Change::Keep => continue,
+                Change::Remove => None,
+                Change::Become(value) if *value == *line.value => continue,
+                Change::Become(value) => Some(Value::Owned(value)),
+            };
+            changed = true;
+            match (line.state, value) {
+                // What the message had stays known, so that what is written can be as little as possible.
+                (State::Kept, value) => {
+                    line.state = State::Gone;
+                    if let Some(value) = value {
+                        self.lines.insert(at, Line { name, value, state: State::New });
+                        at += 1;
+                    }
+                }
+                (_, Some(value)) => line.value = value,
+                (_, None) => {
+                    at -= 1;
+                    self.lines.remove(at);
+                }
+            }
+        }
+        if changed {
+            self.touch(name);
+        }
+        changed
+    }
+
+    fn touch(&mut self, name: &'a [u8]) {
+        if !self.touched.contains(&name) {
+            self.touched.push(name);
+        }
+    }
+
+    /// The fewest edits that make the proxy's headers what these lines are; none for what is as it was.
+    pub(crate) fn edits(&self) -> Vec<Edit<'_>> {
+        let mut edits = Vec::new();
+        for name in &self.touched {
+            let of_name = || self.lines.iter().filter(|line| line.name == *name);
+            let now = || of_name().filter(|line| line.state != State::Gone).map(|line| &*line.value);
+            let before = || of_name().filter(|line| line.state != State::New).map(|line| &*line.value);
+            let had = before().count();
+            // Lines can be added behind those that are there; for anything else all of them are made anew. A pseudo-header
+            // has one line, which is never added to.
+            let grows = now().take(had).eq(before()) && name.first() != Some(&b':');
+            let mut values = now();
+            if grows {
+                edits.extend(values.skip(had).map(|value| Edit::Add(name, value)));
+                continue;
+            }
+            if before().eq(now()) {
+                continue;
+            }
+            match values.next() {
+                None => edits.push(Edit::Remove(name)),
+                Some(first) => {
+                    edits.push(Edit::Replace(name, first));
+                    edits.extend(values.map(|value| Edit::Add(name, value)));
+                }
+            }
+        }
+        edits
+    }
+
+    /// The lines as the ABI writes a map down.
+    pub(crate) fn to_map(&self) -> Vec<u8> {
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let bytes: usize = self.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
+        let mut map = Vec::with_capacity(bytes + 4);
+        map.extend(u32::try_from(self.iter().count()).unwrap_or(u32::MAX).to_le_bytes());
+        self.iter().for_each(|(name, value)| {
+            map.extend(size(name));
+            map.extend(size(value));
+        });
+        self.iter().for_each(|(name, value)| {
+            for part in [name, value] {
+                map.extend_from_slice(part);
+                map.push(0);
+            }
+        });
+        map
+    }
+}
+
+/// What becomes of one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It stays as it is.
+    Keep,
+    /// Its line goes.
+    Remove,
+    /// It becomes this.
+    Become(Vec<u8>),
+}
+
+#[cfg(test)]
+mod tests;
