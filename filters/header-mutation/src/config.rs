@@ -3,7 +3,7 @@
 mod operation;
 mod rule;
 
-pub use rule::Rule;
+pub(crate) use rule::Rule;
 
 use filter_kit::config::{self, Json, Node, Refusal};
 use filter_kit::mode::{Mode, Share};
@@ -22,7 +22,7 @@ const MOST_PATTERNS: u32 = 64;
 #[derive(Clone, Debug)]
 pub struct Mutations {
     /// Whether changes are made, only counted, or not even looked for.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// For how many requests they are made.
     pub(crate) share: Share,
     pub(crate) judge: Judge,
@@ -34,7 +34,7 @@ pub struct Mutations {
     /// Whether the names of the rules that changed something are kept for the access log.
     pub(crate) access_log: bool,
     /// In the order in which they are applied.
-    pub rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     pub(crate) plan: Plan,
 }
 
@@ -136,7 +136,8 @@ impl Mutations {
             })
         })?;
         if mutations.rules.is_empty() && mutations.strip_client.is_empty() {
-            return root.problem("changes nothing, expected a rule in `rules` or a pattern in `strip_client`");
+            return root
+                .problem("changes nothing, expected a rule in `rules` or a pattern in `strip_client`");
         }
         mutations.plan = Plan::of(&mutations);
         Some(mutations)

@@ -9,17 +9,17 @@ const SET_COOKIE: &[u8] = b"set-cookie";
 
 /// The attributes that a cookie of a response is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
+pub(crate) struct Attributes {
     /// `Path`, `Domain` and `Max-Age` as they are sent, each behind its semicolon.
-    pub scope: Box<[u8]>,
+    pub(crate) scope: Box<[u8]>,
     /// `Secure`: by TLS alone.
-    pub secure: bool,
+    pub(crate) secure: bool,
     /// `HttpOnly`: out of the reach of scripts.
-    pub http_only: bool,
+    pub(crate) http_only: bool,
     /// `Partitioned`: kept apart for each site that embeds this one.
-    pub partitioned: bool,
+    pub(crate) partitioned: bool,
     /// `SameSite`: its word.
-    pub same_site: Option<&'static str>,
+    pub(crate) same_site: Option<&'static str>,
 }
 
 impl Attributes {
@@ -46,7 +46,11 @@ impl Attributes {
     fn added(&self, line: &[u8]) -> Change {
         let mut parts: Vec<&[u8]> = line.split(|byte| *byte == b';').collect();
         let is = |part: &[u8], name: &[u8]| {
-            part.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii().eq_ignore_ascii_case(name)
+            part.split(|byte| *byte == b'=')
+                .next()
+                .unwrap_or_default()
+                .trim_ascii()
+                .eq_ignore_ascii_case(name)
         };
         if self.same_site.is_some() {
             let mut place = 0;
@@ -83,23 +87,28 @@ impl Attributes {
 /// Sets a cookie of a request: its value in place of the first, the others go. Whether that is a change.
 pub(crate) fn set_of_request(lines: &mut Lines<'_>, name: &[u8], value: &[u8]) -> bool {
     let mut found = false;
-    let changed = lines.edit(COOKIE, |line| {
-        rewritten(line, name, |old| {
-            if std::mem::replace(&mut found, true) {
-                Part::Remove
-            } else if old == value {
-                Part::Keep
-            } else {
-                Part::Become
-            }
-        }, value)
+    let changed = lines.edit(COOKIE, &mut |line| {
+        rewritten(
+            line,
+            name,
+            &mut |old| {
+                if std::mem::replace(&mut found, true) {
+                    Part::Remove
+                } else if old == value {
+                    Part::Keep
+                } else {
+                    Part::Become
+                }
+            },
+            value,
+        )
     });
     if found {
         return changed;
     }
     let pair = [name, b"=", value].concat();
     let mut joined = false;
-    lines.edit(COOKIE, |line| {
+    lines.edit(COOKIE, &mut |line| {
         if std::mem::replace(&mut joined, true) || line.is_empty() {
             return Change::Keep;
         }
@@ -113,7 +122,7 @@ pub(crate) fn set_of_request(lines: &mut Lines<'_>, name: &[u8], value: &[u8]) -
 
 /// Removes a cookie of a request, every one of that name. Whether there was one.
 pub(crate) fn remove_of_request(lines: &mut Lines<'_>, name: &[u8]) -> bool {
-    lines.edit(COOKIE, |line| rewritten(line, name, |_| Part::Remove, b""))
+    lines.edit(COOKIE, &mut |line| rewritten(line, name, &mut |_| Part::Remove, b""))
 }
 
 /// Sets a cookie of a response, in place of every line that sets one of that name. Whether that is a change.
@@ -130,19 +139,19 @@ pub(crate) fn set_of_response(
         return false;
     }
     drop(same);
-    lines.retain(SET_COOKIE, |other| !is_of(other, name));
+    lines.retain(SET_COOKIE, &mut |other| !is_of(other, name));
     lines.push(SET_COOKIE, Value::Owned(line));
     true
 }
 
 /// Removes every line of a response that sets a cookie of that name. Whether there was one.
 pub(crate) fn remove_of_response(lines: &mut Lines<'_>, name: &[u8]) -> bool {
-    lines.retain(SET_COOKIE, |line| !is_of(line, name))
+    lines.retain(SET_COOKIE, &mut |line| !is_of(line, name))
 }
 
 /// Gives attributes to the cookies that a response sets, to all or to those of that name. Whether one lacked any.
 pub(crate) fn give_attributes(lines: &mut Lines<'_>, name: Option<&[u8]>, attributes: &Attributes) -> bool {
-    lines.edit(SET_COOKIE, |line| {
+    lines.edit(SET_COOKIE, &mut |line| {
         if name.is_none_or(|name| is_of(line, name)) { attributes.added(line) } else { Change::Keep }
     })
 }
@@ -158,7 +167,7 @@ enum Part {
 }
 
 /// What becomes of a line of cookies, with `decide` asked about each cookie of that name.
-fn rewritten(line: &[u8], name: &[u8], mut decide: impl FnMut(&[u8]) -> Part, value: &[u8]) -> Change {
+fn rewritten(line: &[u8], name: &[u8], decide: &mut dyn FnMut(&[u8]) -> Part, value: &[u8]) -> Change {
     let (mut kept, mut changed): (Vec<Vec<u8>>, bool) = (Vec::new(), false);
     for pair in line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
@@ -188,14 +197,21 @@ mod tests {
 
     use super::*;
 
-    fn after(name: &'static str, before: &[&str], change: impl Fn(&mut Lines<'_>) -> bool) -> (bool, Vec<String>) {
+    fn after(
+        name: &'static str,
+        before: &[&str],
+        change: impl Fn(&mut Lines<'_>) -> bool,
+    ) -> (bool, Vec<String>) {
         let mut map = Lines::default();
         before.iter().for_each(|value| map.push(name.as_bytes(), Value::Borrowed(value.as_bytes())));
         let map = map.to_map();
         let mut lines = Lines::of(&map);
         let changed = change(&mut lines);
         assert_eq!(changed, !lines.edits().is_empty());
-        (changed, lines.values(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned()).collect())
+        (
+            changed,
+            lines.values(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned()).collect(),
+        )
     }
 
     #[test]
@@ -219,10 +235,12 @@ mod tests {
             same_site: Some("Lax"),
             ..Attributes::default()
         };
-        let set = |before: &[&str]| after("set-cookie", before, |lines| set_of_response(lines, b"a", b"1", &attributes));
+        let set = |before: &[&str]| {
+            after("set-cookie", before, |lines| set_of_response(lines, b"a", b"1", &attributes))
+        };
         let line = "a=1; Path=/; Secure; SameSite=Lax";
         assert_eq!(set(&["b=1", "a=0; Path=/x", "a=0"]), (true, vec!["b=1".to_owned(), line.to_owned()]));
-        assert_eq!(set(&[line, "b=1"]).0, false);
+        assert!(!set(&[line, "b=1"]).0);
         let remove = after("set-cookie", &["a=1", "ab=1; a=2", "a"], |lines| remove_of_response(lines, b"a"));
         assert_eq!(remove, (true, vec!["ab=1; a=2".to_owned()]));
     }
@@ -231,14 +249,16 @@ mod tests {
     fn attributes_are_given_to_cookies_that_lack_them() {
         let attributes =
             Attributes { secure: true, http_only: true, same_site: Some("Strict"), ..Attributes::default() };
-        let give = |before: &[&str]| after("set-cookie", before, |lines| give_attributes(lines, None, &attributes));
+        let give =
+            |before: &[&str]| after("set-cookie", before, |lines| give_attributes(lines, None, &attributes));
         assert_eq!(give(&["a=1"]).1, ["a=1; Secure; HttpOnly; SameSite=Strict"]);
         assert_eq!(
             give(&["secure=1; samesite=none; Path=/; secure"]).1,
             ["secure=1; Path=/; secure; HttpOnly; SameSite=Strict"]
         );
         assert!(!give(&["a=1; HttpOnly; samesite=strict;Secure"]).0);
-        let one = after("set-cookie", &["a=1", "b=1"], |lines| give_attributes(lines, Some(b"b"), &attributes));
+        let one =
+            after("set-cookie", &["a=1", "b=1"], |lines| give_attributes(lines, Some(b"b"), &attributes));
         assert_eq!(one.1, ["a=1", "b=1; Secure; HttpOnly; SameSite=Strict"]);
     }
 

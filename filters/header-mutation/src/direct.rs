@@ -18,7 +18,9 @@ impl Operation {
             Self::Set(field, value) | Self::Append(field, value) if field.kind == Kind::Line => {
                 reads_of(value, side)
             }
-            Self::SetIfPresent(field, value) | Self::AddIfAbsent(field, value) if field.kind == Kind::Line => {
+            Self::SetIfPresent(field, value) | Self::AddIfAbsent(field, value)
+                if field.kind == Kind::Line =>
+            {
                 reads_of(value, side).map(|reads| reads + 1)
             }
             Self::Remove(_) => Some(1),

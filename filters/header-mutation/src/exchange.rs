@@ -56,7 +56,15 @@ impl Exchange {
     /// Before anything of it was seen.
     pub fn new(mutations: Rc<Mutations>) -> Self {
         let enforced = mutations.mode == Mode::Enforce;
-        Self { mutations, enforced, fates: Box::default(), request: None, again: false, answered: false, told: Vec::new() }
+        Self {
+            mutations,
+            enforced,
+            fates: Box::default(),
+            request: None,
+            again: false,
+            answered: false,
+            told: Vec::new(),
+        }
     }
 
     /// The request's headers are there.
@@ -176,9 +184,10 @@ impl Exchange {
         let is_done = self.again && !side.is_of_response();
         if side == Side::Request && !is_done && !mutations.strip_client.is_empty() {
             let takes = |name: &[u8]| {
-                mutations.strip_client.iter().any(|pattern| pattern.takes(name)) && !mutations.spared.has(name)
+                mutations.strip_client.iter().any(|pattern| pattern.takes(name))
+                    && !mutations.spared.has(name)
             };
-            if lines.remove_names(takes) {
+            if lines.remove_names(&takes) {
                 tally.one(Count::OpsApplied);
             }
         }

@@ -44,9 +44,8 @@ mod shell;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
-pub use config::{Mutations, Rule};
+pub use config::Mutations;
 pub use exchange::{Exchange, Verdict};
 pub use host::{Host, Side};
 pub use once::Once;
-pub use operation::Operation;
 pub use tally::{Count, Tally};

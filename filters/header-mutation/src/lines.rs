@@ -66,17 +66,20 @@ impl<'a> Lines<'a> {
     }
 
     /// Whether there is a line of that name.
+    #[inline(never)]
     pub(crate) fn has(&self, name: &[u8]) -> bool {
         self.values(name).next().is_some()
     }
 
     /// Adds a line after all others.
+    #[inline(never)]
     pub(crate) fn push(&mut self, name: &'a [u8], value: Value<'a>) {
         self.touch(name);
         self.lines.push(Line { name, value, state: State::New });
     }
 
     /// Puts one line in place of all that have the name. Whether that is a change.
+    #[inline(never)]
     pub(crate) fn set(&mut self, name: &'a [u8], value: Value<'a>) -> bool {
         let mut values = self.values(name);
         if values.next() == Some(&*value) && values.next().is_none() {
@@ -89,17 +92,20 @@ impl<'a> Lines<'a> {
     }
 
     /// Removes every line of that name. Whether there was one.
+    #[inline(never)]
     pub(crate) fn remove(&mut self, name: &'a [u8]) -> bool {
-        self.retain(name, |_| false)
+        self.retain(name, &mut |_| false)
     }
 
     /// Removes the lines of that name of which `keep` says so. Whether there was one.
-    pub(crate) fn retain(&mut self, name: &'a [u8], mut keep: impl FnMut(&[u8]) -> bool) -> bool {
-        self.edit(name, |value| if keep(value) { Change::Keep } else { Change::Remove })
+    #[inline(never)]
+    pub(crate) fn retain(&mut self, name: &'a [u8], keep: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.edit(name, &mut |value| if keep(value) { Change::Keep } else { Change::Remove })
     }
 
     /// Removes every line whose name `takes` takes. Whether there was one.
-    pub(crate) fn remove_names(&mut self, takes: impl Fn(&[u8]) -> bool) -> bool {
+    #[inline(never)]
+    pub(crate) fn remove_names(&mut self, takes: &dyn Fn(&[u8]) -> bool) -> bool {
         let mut names: Vec<&'a [u8]> = Vec::new();
         for line in &self.lines {
             if line.state != State::Gone && !names.contains(&line.name) && takes(line.name) {
@@ -113,7 +119,8 @@ impl<'a> Lines<'a> {
     }
 
     /// Has `change` say of each value of that name what becomes of it. Whether anything did.
-    pub(crate) fn edit(&mut self, name: &'a [u8], mut change: impl FnMut(&[u8]) -> Change) -> bool {
+    #[inline(never)]
+    pub(crate) fn edit(&mut self, name: &'a [u8], change: &mut dyn FnMut(&[u8]) -> Change) -> bool {
         let (mut at, mut changed) = (0, false);
         while let Some(line) = self.lines.get_mut(at) {
             at += 1;
@@ -156,6 +163,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The fewest edits that make the proxy's headers what these lines are; none for what is as it was.
+    #[inline(never)]
     pub(crate) fn edits(&self) -> Vec<Edit<'_>> {
         let mut edits = Vec::new();
         for name in &self.touched {

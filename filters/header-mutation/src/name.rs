@@ -8,28 +8,27 @@ use crate::value::Kind;
 
 /// A header that an operation changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     /// Its name in lower case.
-    pub name: Box<[u8]>,
+    pub(crate) name: Box<[u8]>,
     /// What its value is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// What an operator allows beyond what is allowed to all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
+pub(crate) struct Allow {
     /// Pseudo-headers whose values may be changed.
-    pub pseudo: Vec<Pseudo>,
+    pub(crate) pseudo: Vec<Pseudo>,
     /// Headers that Envoy trusts.
-    pub internal: bool,
+    pub(crate) internal: bool,
     /// What says how a gRPC call went.
-    pub grpc_trailers: bool,
+    pub(crate) grpc_trailers: bool,
 }
 
 /// A pseudo-header whose value may be changed, if it is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they say what they are")]
-pub enum Pseudo {
+pub(crate) enum Pseudo {
     Path,
     Authority,
     Method,
@@ -38,7 +37,7 @@ pub enum Pseudo {
 
 impl Pseudo {
     /// The words for it in a configuration.
-    pub const WORDS: [(&str, Self); 4] = [
+    pub(crate) const WORDS: [(&str, Self); 4] = [
         (":path", Self::Path),
         (":authority", Self::Authority),
         (":method", Self::Method),
@@ -61,16 +60,16 @@ impl Pseudo {
 
 /// What may be touched on one side of an exchange.
 #[derive(Clone, Copy, Debug)]
-pub struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     /// Which side.
-    pub side: Side,
+    pub(crate) side: Side,
     /// What is allowed.
-    pub allow: &'a Allow,
+    pub(crate) allow: &'a Allow,
 }
 
 /// What an operation does with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub(crate) enum Use {
     /// It gives the header another value, which a pseudo-header may be given as well.
     Value,
     /// It adds or removes lines.
@@ -79,14 +78,22 @@ pub enum Use {
 
 const REQUEST: Text =
     Text::pattern("^(:path|:authority|:method|[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})$").but_not(&FRAMING);
-const RESPONSE: Text = Text::pattern("^(:status|[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})$")
-    .but_not(&["connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade"]);
+const RESPONSE: Text = Text::pattern("^(:status|[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})$").but_not(&[
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+]);
 
 impl Guard<'_> {
     /// Reads the name of a header that is to be changed.
     #[inline(never)]
-    pub fn field(self, node: Node<'_>, is_for: Use) -> Option<Field> {
+    pub(crate) fn field(self, node: Node<'_>, is_for: Use) -> Option<Field> {
         match (self.side, is_for) {
             (Side::Request, Use::Value) => node.parsed(REQUEST, |typed| self.parse(typed, is_for)),
             (Side::Response, Use::Value) => node.parsed(RESPONSE, |typed| self.parse(typed, is_for)),
@@ -100,7 +107,7 @@ impl Guard<'_> {
     ///
     /// What a right name would be, to follow "expected".
     #[inline(never)]
-    pub fn parse(self, typed: &str, is_for: Use) -> Result<Field, &'static str> {
+    pub(crate) fn parse(self, typed: &str, is_for: Use) -> Result<Field, &'static str> {
         let mut typed = typed.to_ascii_lowercase();
         if typed == "host" && self.side == Side::Request {
             // What Envoy makes of it.
@@ -111,7 +118,9 @@ impl Guard<'_> {
             Pseudo::WORDS.iter().find(|(word, pseudo)| *word == typed && pseudo.is_of(self.side)),
         ) {
             if !self.allow.pseudo.contains(pseudo) {
-                return Err("a header that is no pseudo-header, or this one in `allow_pseudo`: it routes the message");
+                return Err(
+                    "a header that is no pseudo-header, or this one in `allow_pseudo`: it routes the message",
+                );
             }
             return Ok(Field { name: typed.into_bytes().into(), kind: pseudo.kind() });
         }
@@ -130,7 +139,7 @@ impl Guard<'_> {
     }
 
     /// What an operation that goes by a part of the name passes over.
-    pub fn spares(self) -> Spared {
+    pub(crate) fn spares(self) -> Spared {
         Spared {
             internal: !self.allow.internal,
             grpc: self.side.is_of_response() && !self.allow.grpc_trailers,
@@ -140,14 +149,14 @@ impl Guard<'_> {
 
 /// Headers that an operation passes over, whatever its pattern takes: those that route or frame the message always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spared {
+pub(crate) struct Spared {
     internal: bool,
     grpc: bool,
 }
 
 impl Spared {
     /// Whether `name` is one of them.
-    pub fn has(self, name: &[u8]) -> bool {
+    pub(crate) fn has(self, name: &[u8]) -> bool {
         name.first() == Some(&b':')
             || name == b"host"
             || FRAMING.iter().any(|other| other.as_bytes() == name)
@@ -157,13 +166,13 @@ impl Spared {
 }
 
 /// Whether Envoy takes the header for its own word (Envoy's `x-envoy-` headers, and what the client's certificate was).
-pub fn is_internal(name: &[u8]) -> bool {
+pub(crate) fn is_internal(name: &[u8]) -> bool {
     name.starts_with(b"x-envoy-") || name == b"x-forwarded-client-cert"
 }
 
 /// Reads a name that is only looked at; pseudo-headers have theirs.
 #[inline(never)]
-pub fn source(node: Node<'_>, side: Side) -> Option<Box<[u8]>> {
+pub(crate) fn source(node: Node<'_>, side: Side) -> Option<Box<[u8]>> {
     let like = Text::pattern("^:?[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$");
     node.parsed(like, |typed| {
         let mut name = typed.to_ascii_lowercase();
@@ -180,7 +189,7 @@ pub fn source(node: Node<'_>, side: Side) -> Option<Box<[u8]>> {
 
 /// The headers that a client may not send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pattern {
+pub(crate) enum Pattern {
     /// This one.
     Exact(Box<[u8]>),
     /// Those whose name begins so.
@@ -189,9 +198,10 @@ pub enum Pattern {
 
 impl Pattern {
     /// Reads a name, or the beginning of names with an asterisk behind it.
-    pub fn read(node: Node<'_>, allow: &Allow) -> Option<Self> {
+    pub(crate) fn read(node: Node<'_>, allow: &Allow) -> Option<Self> {
         let guard = Guard { side: Side::Request, allow };
-        let like = Text::pattern("^[A-Za-z0-9!#$%&'+.^_`|~-]{1,255}\\*?$").examples(&["x-user-*", "x-tenant-id"]);
+        let like =
+            Text::pattern("^[A-Za-z0-9!#$%&'+.^_`|~-]{1,255}\\*?$").examples(&["x-user-*", "x-tenant-id"]);
         node.parsed(like, |typed| {
             let (name, is_prefix) = typed.strip_suffix('*').map_or((typed, false), |name| (name, true));
             if name.contains('*') {
@@ -206,7 +216,7 @@ impl Pattern {
     }
 
     /// Whether it takes `name`.
-    pub fn takes(&self, name: &[u8]) -> bool {
+    pub(crate) fn takes(&self, name: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => name == &**exact,
             Self::Prefix(prefix) => name.starts_with(prefix),

@@ -12,8 +12,7 @@ use crate::value::{Judge, Kind, OnInvalid, Undone, Value};
 
 /// One change to the headers of a message.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the table of the crate says what each does")]
-pub enum Operation {
+pub(crate) enum Operation {
     Set(Field, Value),
     SetIfPresent(Field, Value),
     AddIfAbsent(Field, Value),
@@ -36,18 +35,18 @@ pub enum Operation {
 
 /// Headers by a part of their name.
 #[derive(Clone, Debug)]
-pub struct Selector {
+pub(crate) struct Selector {
     /// What the name is compared with.
-    pub matcher: Matcher,
+    pub(crate) matcher: Matcher,
     /// Those that stay.
-    pub except: Vec<Box<[u8]>>,
+    pub(crate) except: Vec<Box<[u8]>>,
     /// Those that nobody may remove.
-    pub spared: Spared,
+    pub(crate) spared: Spared,
 }
 
 /// Which of several lines stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// The first.
     First,
     /// The last.
@@ -58,13 +57,13 @@ pub enum Keep {
 
 impl Keep {
     /// The words for it in a configuration.
-    pub const WORDS: [(&str, Self); 3] =
+    pub(crate) const WORDS: [(&str, Self); 3] =
         [("first", Self::First), ("last", Self::Last), ("unique", Self::Unique)];
 }
 
 /// What an operation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It changed something.
     Changed,
     /// There was nothing to change.
@@ -91,7 +90,8 @@ impl Operation {
 
     fn change<'a>(&'a self, lines: &mut Lines<'a>, place: &Place<'_>) -> Result<Outcome, Undone> {
         let get = |lines: &Lines<'a>, value: &'a Value, kind| {
-            let view = View { side: place.side, lines: Some(lines), request: place.request, host: place.host };
+            let view =
+                View { side: place.side, lines: Some(lines), request: place.request, host: place.host };
             value.get(&view, kind, place.judge)
         };
         let changed = match self {
@@ -133,7 +133,7 @@ impl Operation {
                 lines.set(&field.name, Bytes::Owned(joined))
             }
             Self::Remove(field) => lines.remove(&field.name),
-            Self::RemoveMatch(selector) => lines.remove_names(|name| selector.takes(name)),
+            Self::RemoveMatch(selector) => lines.remove_names(&|name| selector.takes(name)),
             Self::Rename(from, to) => {
                 let values: Vec<Vec<u8>> = lines.values(&from.name).map(<[u8]>::to_vec).collect();
                 if values.is_empty() {
@@ -146,9 +146,11 @@ impl Operation {
             }
             Self::Copy(from, to) => return copy(lines, from, to, place.judge),
             Self::Dedupe(field, keep) => keep.apply(lines, &field.name),
-            Self::Rewrite(field, rewrite) => return edit(lines, field, place.judge, |value| rewrite.of(value)),
+            Self::Rewrite(field, rewrite) => {
+                return edit(lines, field, place.judge, &|value| rewrite.of(value));
+            }
             Self::Map(field, table) => {
-                return edit(lines, field, place.judge, |value| table.of(value).map(<[u8]>::to_vec));
+                return edit(lines, field, place.judge, &|value| table.of(value).map(<[u8]>::to_vec));
             }
             Self::SetCookie(name, value, attributes) => {
                 let value = get(lines, value, Kind::Cookie)?;
@@ -165,18 +167,18 @@ impl Operation {
             }
             Self::QuerySet(name, value) => {
                 let value = get(lines, value, Kind::Parameter)?;
-                return path(lines, place.judge, |path| query::set(path, name, &value));
+                return path(lines, place.judge, &|path| query::set(path, name, &value));
             }
-            Self::QueryRemove(name) => return path(lines, place.judge, |path| query::remove(path, name)),
+            Self::QueryRemove(name) => return path(lines, place.judge, &|path| query::remove(path, name)),
             Self::QueryRename(name, to) => {
-                return path(lines, place.judge, |path| query::rename(path, name, to));
+                return path(lines, place.judge, &|path| query::rename(path, name, to));
             }
         };
         Ok(if changed { Outcome::Changed } else { Outcome::Same })
     }
 
     /// The value that it puts somewhere, if it has one.
-    pub fn value(&self) -> Option<&Value> {
+    pub(crate) fn value(&self) -> Option<&Value> {
         match self {
             Self::Set(_, value)
             | Self::SetIfPresent(_, value)
@@ -218,7 +220,7 @@ impl Keep {
             return false;
         }
         let (mut seen, mut place): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
-        lines.retain(name, |value| {
+        lines.retain(name, &mut |value| {
             place += 1;
             match self {
                 Self::First => place == 1,
@@ -260,13 +262,13 @@ fn edit<'a>(
     lines: &mut Lines<'a>,
     field: &'a Field,
     judge: Judge,
-    becomes: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    becomes: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Result<Outcome, Undone> {
     if lines.has(&field.name) {
         field.may_be_set(lines)?;
     }
     let mut undone = None;
-    let changed = lines.edit(&field.name, |value| {
+    let changed = lines.edit(&field.name, &mut |value| {
         // Matching takes time that is linear in the value, at a few megabytes a second: long ones are left alone.
         if value.len() > judge.most {
             undone = Some(Undone::Invalid);
@@ -292,7 +294,7 @@ fn edit<'a>(
 fn path(
     lines: &mut Lines<'_>,
     judge: Judge,
-    change: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    change: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Result<Outcome, Undone> {
     let Some(old) = lines.values(b":path").next() else { return Err(Undone::Missing) };
     let Some(new) = change(old) else { return Ok(Outcome::Same) };

@@ -8,7 +8,7 @@ use crate::host::Side;
 
 /// How the headers of one side are changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// Not at all: not even a call to the proxy.
     #[default]
     Nothing,
@@ -20,22 +20,22 @@ pub enum Way {
 
 /// How each side is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The request's headers.
-    pub request: Way,
+    pub(crate) request: Way,
     request_trailers: Way,
     /// The response's headers.
-    pub response: Way,
+    pub(crate) response: Way,
     response_trailers: Way,
     /// Whether the request's headers are kept for what comes after them.
-    pub keeps_request: bool,
+    pub(crate) keeps_request: bool,
     /// Whether there is a rule that may not apply.
-    pub has_fates: bool,
+    pub(crate) has_fates: bool,
 }
 
 impl Plan {
     /// The way of one side.
-    pub fn way(&self, side: Side) -> Way {
+    pub(crate) fn way(&self, side: Side) -> Way {
         match side {
             Side::Request => self.request,
             Side::RequestTrailers => self.request_trailers,
@@ -45,7 +45,7 @@ impl Plan {
     }
 
     /// The plan for a configuration.
-    pub fn of(mutations: &Mutations) -> Self {
+    pub(crate) fn of(mutations: &Mutations) -> Self {
         let rules = &mutations.rules;
         let later = [Side::RequestTrailers, Side::Response, Side::ResponseTrailers];
         // Once the request's headers have gone on, the proxy does not answer what they were.
@@ -73,9 +73,7 @@ impl Plan {
 }
 
 fn way(rules: &[Rule], side: Side, must_copy: bool, reports: bool) -> Way {
-    let decides = |rule: &Rule| {
-        rule.when.is_some() && rule.needs_response() == (side == Side::Response)
-    };
+    let decides = |rule: &Rule| rule.when.is_some() && rule.needs_response() == (side == Side::Response);
     let asks = |rule: &Rule| {
         let when = rule.when.as_ref().filter(|_| decides(rule));
         when.is_some_and(|when| when.needs_request() || when.needs_response())
@@ -93,9 +91,10 @@ fn way(rules: &[Rule], side: Side, must_copy: bool, reports: bool) -> Way {
     if asking > 0 && changes && rules.len() > 1 {
         return Way::Lines;
     }
-    let reads = rules.iter().flat_map(|rule| rule.operations(side)).try_fold(asking, |sum, operation| {
-        operation.reads(side).map(|reads| sum + reads)
-    });
+    let reads = rules
+        .iter()
+        .flat_map(|rule| rule.operations(side))
+        .try_fold(asking, |sum, operation| operation.reads(side).map(|reads| sum + reads));
     match reads {
         Some(reads) if reads <= MOST_READS => Way::Direct,
         _ => Way::Lines,

@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn a_parameter_is_set_in_place_of_all_that_have_its_name() {
-        let set = |path: &str, name: &str, value: &str| text(set(path.as_bytes(), name.as_bytes(), value.as_bytes()));
+        let set = |path: &str, name: &str, value: &str| {
+            text(set(path.as_bytes(), name.as_bytes(), value.as_bytes()))
+        };
         for (path, expected) in [
             ("/", Some("/?a=1")),
             ("/?", Some("/?a=1")),
@@ -177,11 +179,9 @@ mod tests {
     #[test]
     fn a_renamed_parameter_keeps_its_value_as_it_came() {
         let rename = |path: &str| text(rename(path.as_bytes(), b"a", b"b"));
-        for (path, expected) in [
-            ("/?a=%20+&b=1&a", Some("/?b=%20+&b")),
-            ("/?c&b=1", None),
-            ("/?a==", Some("/?b==")),
-        ] {
+        for (path, expected) in
+            [("/?a=%20+&b=1&a", Some("/?b=%20+&b")), ("/?c&b=1", None), ("/?a==", Some("/?b=="))]
+        {
             assert_eq!(rename(path).as_deref(), expected, "{path}");
         }
     }

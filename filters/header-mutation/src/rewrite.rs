@@ -5,7 +5,7 @@ use regex_lite::Regex;
 
 /// A regular expression, and what stands in place of each part of a value that it matches.
 #[derive(Clone, Debug)]
-pub struct Rewrite {
+pub(crate) struct Rewrite {
     regex: Regex,
     pieces: Vec<Piece>,
 }
@@ -23,7 +23,7 @@ impl Rewrite {
     /// # Errors
     ///
     /// What a right replacement would be, to follow "expected".
-    pub fn new(regex: Regex, replacement: &str) -> Result<Self, &'static str> {
+    pub(crate) fn new(regex: Regex, replacement: &str) -> Result<Self, &'static str> {
         let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), replacement);
         while let Some((before, after)) = rest.split_once('$') {
             text.push_str(before);
@@ -43,9 +43,8 @@ impl Rewrite {
                 Ok(place) => Some(place).filter(|place| *place < regex.captures_len()),
                 Err(_) => regex.capture_names().position(|other| other == Some(name) && !name.is_empty()),
             };
-            let place = place.ok_or(
-                "a group that `regex` has, as in `$1`, `${1}` or `${name}`; `$$` for a dollar sign",
-            )?;
+            let place = place
+                .ok_or("a group that `regex` has, as in `$1`, `${1}` or `${name}`; `$$` for a dollar sign")?;
             if !text.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut text)));
             }
@@ -60,7 +59,7 @@ impl Rewrite {
     }
 
     /// What becomes of `value`; `None` if nothing in it matches, or it is no UTF-8.
-    pub fn of(&self, value: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn of(&self, value: &[u8]) -> Option<Vec<u8>> {
         let text = std::str::from_utf8(value).ok()?;
         let (mut out, mut end, mut matched) = (Vec::new(), 0, false);
         for captures in self.regex.captures_iter(text) {
@@ -71,7 +70,9 @@ impl Rewrite {
                 match piece {
                     Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                     Piece::Group(place) => {
-                        out.extend_from_slice(captures.get(*place).map_or("", |group| group.as_str()).as_bytes());
+                        out.extend_from_slice(
+                            captures.get(*place).map_or("", |group| group.as_str()).as_bytes(),
+                        );
                     }
                 }
             }
@@ -82,36 +83,34 @@ impl Rewrite {
     }
 }
 
+/// A value, and what it becomes.
+type Entry = (Box<[u8]>, Box<[u8]>);
+
 /// Values that stand for others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
+pub(crate) struct Table {
     /// In the order of the first.
-    entries: Vec<(Box<[u8]>, Box<[u8]>)>,
+    entries: Vec<Entry>,
     default: Option<Box<[u8]>>,
 }
 
 impl Table {
     /// Of these entries, and of what stands for all others, if anything does.
-    pub fn new(mut entries: Vec<(Box<[u8]>, Box<[u8]>)>, default: Option<Box<[u8]>>) -> Self {
-        entries.sort();
+    pub(crate) fn new(mut entries: Vec<Entry>, default: Option<Box<[u8]>>) -> Self {
+        entries.sort_unstable();
         Self { entries, default }
     }
 
     /// A value that is there twice, if one is.
-    pub fn repeated(&self) -> Option<&[u8]> {
+    pub(crate) fn repeated(&self) -> Option<&[u8]> {
         let mut pairs = self.entries.iter().zip(self.entries.iter().skip(1));
         pairs.find(|(one, next)| one.0 == next.0).map(|(one, _)| &*one.0)
     }
 
     /// What `value` stands for.
-    pub fn of(&self, value: &[u8]) -> Option<&[u8]> {
+    pub(crate) fn of(&self, value: &[u8]) -> Option<&[u8]> {
         let found = self.entries.binary_search_by(|(from, _)| (**from).cmp(value)).ok();
         found.and_then(|place| self.entries.get(place)).map(|(_, to)| &**to).or(self.default.as_deref())
-    }
-
-    /// The values that it answers.
-    pub fn answers(&self) -> impl Iterator<Item = &[u8]> {
-        self.entries.iter().map(|(_, to)| &**to).chain(self.default.as_deref())
     }
 }
 
@@ -163,7 +162,10 @@ mod tests {
         let bytes = |text: &str| -> Box<[u8]> { text.as_bytes().into() };
         let entries = vec![(bytes("b"), bytes("2")), (bytes("a"), bytes("1"))];
         let table = Table::new(entries.clone(), None);
-        assert_eq!((table.of(b"a"), table.of(b"b"), table.of(b"A")), (Some(&b"1"[..]), Some(&b"2"[..]), None));
+        assert_eq!(
+            (table.of(b"a"), table.of(b"b"), table.of(b"A")),
+            (Some(&b"1"[..]), Some(&b"2"[..]), None)
+        );
         assert_eq!(table.repeated(), None);
         assert_eq!(Table::new(entries, Some(bytes("0"))).of(b""), Some(&b"0"[..]));
         let twice = Table::new(vec![(bytes("a"), bytes("1")), (bytes("a"), bytes("2"))], None);

@@ -75,8 +75,7 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let host = Proxy(Asked::of_request());
-        let verdict =
-            TALLY.with(|tally| ONCE.with(|once| self.exchange.request_headers(&host, tally, once)));
+        let verdict = TALLY.with(|tally| ONCE.with(|once| self.exchange.request_headers(&host, tally, once)));
         match verdict {
             Verdict::Continue => Action::Continue,
             Verdict::Deny => {

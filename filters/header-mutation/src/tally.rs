@@ -4,7 +4,6 @@ use std::cell::Cell;
 
 /// One of the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the README says what each is")]
 pub enum Count {
     Requests,
     Changed,

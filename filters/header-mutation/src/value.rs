@@ -9,7 +9,7 @@ use filter_kit::template::{Template, Unrendered};
 
 /// The value that an operation puts somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// The same for every message.
     Literal(Box<[u8]>),
     /// Put together for each, and what stands in its place if a part of it is missing.
@@ -18,7 +18,7 @@ pub enum Value {
 
 /// What a value is for, and so which bytes it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The value of a header or trailer (RFC 9110, section 5.5).
     Line,
     /// `:path`: begins with a slash, or is the asterisk of OPTIONS; graphic ASCII without a fragment.
@@ -37,7 +37,7 @@ pub enum Kind {
 
 /// Why an operation is left undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undone {
+pub(crate) enum Undone {
     /// A source is missing and has no default.
     Missing,
     /// There is a value, but it may not be sent.
@@ -46,7 +46,7 @@ pub enum Undone {
 
 /// What becomes of values that may not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnInvalid {
+pub(crate) enum OnInvalid {
     /// The operation is left undone.
     Skip,
     /// The bytes that may not be sent are dropped.
@@ -57,22 +57,22 @@ pub enum OnInvalid {
 
 impl OnInvalid {
     /// The words for it in a configuration.
-    pub const WORDS: [(&str, Self); 3] =
+    pub(crate) const WORDS: [(&str, Self); 3] =
         [("skip", Self::Skip), ("sanitize", Self::Sanitize), ("deny", Self::Deny)];
 }
 
 /// How values are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judge {
+pub(crate) struct Judge {
     /// What becomes of those that may not be sent.
-    pub on_invalid: OnInvalid,
+    pub(crate) on_invalid: OnInvalid,
     /// The longest, in bytes.
-    pub most: usize,
+    pub(crate) most: usize,
 }
 
 impl Value {
     /// The value for the message at hand, if it may be sent.
-    pub fn get(&self, reads: &dyn Reads, kind: Kind, judge: Judge) -> Result<Cow<'_, [u8]>, Undone> {
+    pub(crate) fn get(&self, reads: &dyn Reads, kind: Kind, judge: Judge) -> Result<Cow<'_, [u8]>, Undone> {
         let (template, default) = match self {
             // Judged when the configuration was read.
             Self::Literal(text) => return Ok(Cow::Borrowed(text)),
@@ -88,7 +88,7 @@ impl Value {
     }
 
     /// The template, if it is one.
-    pub fn template(&self) -> Option<&Template> {
+    pub(crate) fn template(&self) -> Option<&Template> {
         match self {
             Self::Literal(_) => None,
             Self::Template(template, _) => Some(template),
@@ -98,7 +98,7 @@ impl Value {
 
 impl Judge {
     /// Lets a value pass that may be sent, perhaps without some of its bytes.
-    pub fn pass(self, kind: Kind, mut value: Vec<u8>) -> Result<Vec<u8>, Undone> {
+    pub(crate) fn pass(self, kind: Kind, mut value: Vec<u8>) -> Result<Vec<u8>, Undone> {
         if value.len() > self.most {
             return Err(Undone::Invalid);
         }
@@ -116,11 +116,12 @@ impl Judge {
 
 impl Kind {
     /// Whether `value` may be sent.
-    pub fn takes(self, value: &[u8]) -> bool {
+    pub(crate) fn takes(self, value: &[u8]) -> bool {
         match self {
             Self::Line => is_line(value),
             Self::Path => {
-                (value.first() == Some(&b'/') || value == b"*") && value.iter().all(|byte| self.takes_byte(*byte))
+                (value.first() == Some(&b'/') || value == b"*")
+                    && value.iter().all(|byte| self.takes_byte(*byte))
             }
             Self::Authority => Authority::parse(value, &mut Room::new()).is_ok(),
             Self::Method => {
@@ -148,7 +149,7 @@ impl Kind {
     }
 
     /// What a right value would be, to follow "expected".
-    pub fn expected(self) -> &'static str {
+    pub(crate) fn expected(self) -> &'static str {
         match self {
             Self::Line => "a header value: no control bytes, no space at its ends, at most 8192 bytes",
             Self::Path => "a path: a slash, then no space, no control bytes, no `#`",
@@ -175,7 +176,11 @@ mod tests {
             (Kind::Path, &["/", "/a?b=c", "*"], &["", "a", "/a b", "/a#b", "/\u{e9}", "/\r\n"]),
             (Kind::Authority, &["a.test", "a.test:80", "[::1]:80"], &["", "a b", "a/b", "a@b", "a\r\n"]),
             (Kind::Method, &["GET", "M-SEARCH"], &["", "get", "CONNECT", "G T"]),
-            (Kind::Status, &["200", "404", "599"], &["", "100", "101", "199", "600", "204", "304", "20x", "2000"]),
+            (
+                Kind::Status,
+                &["200", "404", "599"],
+                &["", "100", "101", "199", "600", "204", "304", "20x", "2000"],
+            ),
             (Kind::Cookie, &["", "a=b", "!#$"], &["a;b", "a b", "\"a\"", "a,b", "\u{e9}", "a\n"]),
         ] {
             for value in right {
@@ -191,7 +196,8 @@ mod tests {
     fn a_value_that_may_not_be_sent_is_left_out_or_made_one_that_may() {
         let get = |on_invalid, value: &[u8]| {
             let value = Given::default().header("x", value);
-            let template = Value::Template(Template::parse("${header:x}").unwrap(), Some(b"other"[..].into()));
+            let template =
+                Value::Template(Template::parse("${header:x}").unwrap(), Some(b"other"[..].into()));
             let judge = Judge { on_invalid, most: 8 };
             template.get(&value, Kind::Line, judge).map(Cow::into_owned)
         };

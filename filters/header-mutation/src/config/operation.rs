@@ -55,7 +55,9 @@ fn read(node: Node<'_>, guard: Guard<'_>) -> Option<Operation> {
             && matches!(&**name, b"set-cookie" | b"cookie")
         {
             let shown = String::from_utf8_lossy(&field.name).into_owned();
-            fields.problem::<()>(format!("commas in {shown:?} are no list, expected `append`, or `set_cookie`"));
+            fields.problem::<()>(format!(
+                "commas in {shown:?} are no list, expected `append`, or `set_cookie`"
+            ));
             value::read(fields, Kind::Line, guard.side);
             return None;
         }
@@ -70,7 +72,8 @@ fn read(node: Node<'_>, guard: Guard<'_>) -> Option<Operation> {
         Some(Operation::Rename(from?, to?))
     };
     let copy: Read<'_> = &|fields| {
-        let from = fields.required("name", "The header that is copied", |node| name::source(node, guard.side));
+        let from =
+            fields.required("name", "The header that is copied", |node| name::source(node, guard.side));
         let to = fields.required("to", "What the copy is called", |node| guard.field(node, Use::Value));
         Some(Operation::Copy(from?, to?))
     };
@@ -116,9 +119,17 @@ fn read(node: Node<'_>, guard: Guard<'_>) -> Option<Operation> {
         Side::Request => variants.extend([
             Choice::new("set_cookie", "A cookie of the request has this value", set_cookie),
             Choice::new("remove_cookie", "A cookie of the request goes", remove_cookie),
-            Choice::new("query_set", "One parameter of the query with this value, in place of all", query_set),
+            Choice::new(
+                "query_set",
+                "One parameter of the query with this value, in place of all",
+                query_set,
+            ),
             Choice::new("query_remove", "No parameter of that name", query_remove),
-            Choice::new("query_rename", "A parameter under another name, in place of any there", query_rename),
+            Choice::new(
+                "query_rename",
+                "A parameter under another name, in place of any there",
+                query_rename,
+            ),
         ]),
         Side::Response => variants.extend([
             Choice::new("set_cookie", "A line that sets a cookie, in place of any that sets it", set_cookie),
@@ -154,7 +165,11 @@ fn remove_match(fields: &mut Fields<'_>, guard: Guard<'_>) -> Option<Operation> 
 fn part(node: Node<'_>) -> Option<Box<[u8]>> {
     node.parsed(header::NAME, |typed| {
         let part = typed.to_ascii_lowercase().into_bytes();
-        if header::is_name(&part) { Ok(part.into()) } else { Err("a part of a name: letters, digits, hyphens") }
+        if header::is_name(&part) {
+            Ok(part.into())
+        } else {
+            Err("a part of a name: letters, digits, hyphens")
+        }
     })
 }
 
@@ -231,7 +246,8 @@ fn set_cookie(fields: &mut Fields<'_>, side: Side) -> Option<Operation> {
     if side == Side::Request {
         return Some(Operation::SetCookie(name?, value?, Attributes::default()));
     }
-    let path = fields.optional("path", "For which paths it is: those that begin so", |node| attribute(node, true));
+    let path =
+        fields.optional("path", "For which paths it is: those that begin so", |node| attribute(node, true));
     let domain = fields.optional("domain", "For which hosts it is, beside the one that sets it", |node| {
         attribute(node, false)
     });
@@ -280,13 +296,16 @@ fn flags(fields: &mut Fields<'_>) -> Option<Attributes> {
     let secure = fields.or("secure", "Whether it is sent by TLS alone", false, |node| node.boolean());
     let http_only = fields.or("http_only", "Whether scripts cannot read it", false, |node| node.boolean());
     let partitioned =
-        fields.or("partitioned", "Whether it is kept apart for each embedding site", false, |node| node.boolean());
+        fields.or("partitioned", "Whether it is kept apart for each embedding site", false, |node| {
+            node.boolean()
+        });
     let same_site = fields.optional("same_site", "Whether requests from other sites have it", |node| {
         node.one_of(&[("strict", "Strict"), ("lax", "Lax"), ("none", "None")])
     });
     let (secure, partitioned, same_site) = (secure?, partitioned?, same_site?);
     if !secure && (same_site == Some("None") || partitioned) {
-        return fields.problem("`same_site` \"none\" and `partitioned` need `secure`: browsers drop the cookie else");
+        return fields
+            .problem("`same_site` \"none\" and `partitioned` need `secure`: browsers drop the cookie else");
     }
     Some(Attributes { scope: Box::default(), secure, http_only: http_only?, partitioned, same_site })
 }

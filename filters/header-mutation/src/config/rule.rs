@@ -13,7 +13,7 @@ const MOST_OPERATIONS: u32 = 64;
 
 /// Operations, and the messages that they are for.
 #[derive(Clone, Debug, Default)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// For the access log.
     pub(crate) name: Option<Box<str>>,
     /// The messages; all of them if there is none.
@@ -26,7 +26,7 @@ pub struct Rule {
 
 impl Rule {
     /// What it does to one side, in this order.
-    pub fn operations(&self, side: Side) -> &[Operation] {
+    pub(crate) fn operations(&self, side: Side) -> &[Operation] {
         let [request, request_trailers, response, response_trailers] = &self.operations;
         match side {
             Side::Request => request,
@@ -52,15 +52,14 @@ pub(super) fn read(node: Node<'_>, allow: &Allow) -> Option<Rule> {
                 if is_name { Ok(text.into()) } else { Err("a name: 1 to 40 letters, digits and `_.-`") }
             })
         });
-        let when = fields.optional("when", "To which messages it applies; to all, if it is not given", When::read);
-        let stop =
-            fields.or("stop", "Whether no later rule applies where this one does", false, |node| node.boolean());
-        let request = fields.or(
-            "request",
-            "Operations on request headers, in this order",
-            Json::EMPTY_LIST,
-            |node| list(node, |node| operation::of_request(node, allow)),
-        );
+        let when =
+            fields.optional("when", "To which messages it applies; to all, if it is not given", When::read);
+        let stop = fields
+            .or("stop", "Whether no later rule applies where this one does", false, |node| node.boolean());
+        let request =
+            fields.or("request", "Operations on request headers, in this order", Json::EMPTY_LIST, |node| {
+                list(node, |node| operation::of_request(node, allow))
+            });
         let response = fields.or(
             "response",
             "Operations on response headers, in this order",
@@ -96,7 +95,8 @@ pub(super) fn read(node: Node<'_>, allow: &Allow) -> Option<Rule> {
              `response_trailers`, or `when` with `stop`",
         );
     }
-    let too_early = [Side::Request, Side::RequestTrailers].iter().any(|side| !rule.operations(*side).is_empty());
+    let too_early =
+        [Side::Request, Side::RequestTrailers].iter().any(|side| !rule.operations(*side).is_empty());
     if rule.needs_response() && too_early {
         return node.problem(
             "`when` looks at the response, expected no operation in `request` or `request_trailers`: those are \

@@ -36,9 +36,9 @@ fn the_fewest_edits_are_written() {
     let mut lines = Lines::of(&map);
     lines.push(b"a", Value::Borrowed(b"3"));
     assert_eq!(shown(&lines.edits()), ["a + 3"]);
-    lines.edit(b"a", |value| if value == b"2" { Change::Become(b"x".to_vec()) } else { Change::Keep });
+    lines.edit(b"a", &mut |value| if value == b"2" { Change::Become(b"x".to_vec()) } else { Change::Keep });
     assert_eq!(shown(&lines.edits()), ["a = 1", "a + x", "a + 3"]);
-    lines.retain(b"a", |value| value == b"x");
+    lines.retain(b"a", &mut |value| value == b"x");
     lines.remove(b"b");
     lines.set(b":path", Value::Borrowed(b"/b"));
     assert_eq!(shown(&lines.edits()), ["a = x", "b -", ":path = /b"]);
@@ -49,8 +49,8 @@ fn the_fewest_edits_are_written() {
 fn an_edited_value_keeps_its_place() {
     let map = map(&[("a", "1"), ("a", "2"), ("a", "3")]);
     let mut lines = Lines::of(&map);
-    lines.edit(b"a", |value| if value == b"1" { Change::Become(b"x".to_vec()) } else { Change::Keep });
-    lines.edit(b"a", |value| match value {
+    lines.edit(b"a", &mut |value| if value == b"1" { Change::Become(b"x".to_vec()) } else { Change::Keep });
+    lines.edit(b"a", &mut |value| match value {
         b"x" => Change::Become(b"y".to_vec()),
         b"2" => Change::Remove,
         _ => Change::Keep,
@@ -99,8 +99,8 @@ proptest! {
                 0 => lines.push(name, Value::Owned(vec![value])),
                 1 => { lines.set(name, Value::Owned(vec![value])); }
                 2 => { lines.remove(name); }
-                3 => { lines.retain(name, |other| other != [value]); }
-                _ => { lines.edit(name, |other| if other == [value] { Change::Become(vec![9]) } else { Change::Keep }); }
+                3 => { lines.retain(name, &mut |other| other != [value]); }
+                _ => { lines.edit(name, &mut |other| if other == [value] { Change::Become(vec![9]) } else { Change::Keep }); }
             }
         }
         let meant: Vec<_> = lines.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();

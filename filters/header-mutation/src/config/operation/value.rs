@@ -17,15 +17,17 @@ const TEXT: Text = Text::pattern(r"^([^$]|\$\$|\$\{[a-z_]+(:[^}]*)?\})*$").bytes
 /// Reads `value` and `default`.
 #[inline(never)]
 pub(super) fn read(fields: &mut Fields<'_>, kind: Kind, side: Side) -> Option<Value> {
-    let template = fields.required("value", "The value, with sources such as `${header:x-a}`; may be empty", |node| {
-        match kind {
-            Kind::Parameter => node.parsed(TEXT, |typed| parse(typed, kind, side)),
-            _ => node.parsed(TEMPLATE, |typed| parse(typed, kind, side)),
-        }
-    });
-    let default = fields.optional("default", "What stands in its place if a source of it is missing", |node| {
-        literal(node, kind)
-    });
+    let template =
+        fields.required("value", "The value, with sources such as `${header:x-a}`; may be empty", |node| {
+            match kind {
+                Kind::Parameter => node.parsed(TEXT, |typed| parse(typed, kind, side)),
+                _ => node.parsed(TEMPLATE, |typed| parse(typed, kind, side)),
+            }
+        });
+    let default =
+        fields.optional("default", "What stands in its place if a source of it is missing", |node| {
+            literal(node, kind)
+        });
     value(fields, template?, default?)
 }
 
@@ -64,7 +66,9 @@ fn parse(typed: &str, kind: Kind, side: Side) -> Result<Template, &'static str> 
         return Err(kind.expected());
     }
     if template.needs_response() && side != Side::Response {
-        return Err("a source that is there by then: only `response` has `${status}` and `${response_header:x}`");
+        return Err(
+            "a source that is there by then: only `response` has `${status}` and `${response_header:x}`",
+        );
     }
     Ok(template)
 }
