@@ -88,8 +88,8 @@ impl Mutations {
             );
             let allow = Allow {
                 pseudo: pseudo.unwrap_or_default(),
-                internal: internal?,
-                grpc_trailers: grpc_trailers?,
+                internal: internal.unwrap_or_default(),
+                grpc_trailers: grpc_trailers.unwrap_or_default(),
             };
             let guard = Guard { side: Side::Request, allow: &allow };
             let strip_client = fields.or(

@@ -111,8 +111,7 @@ fn a_condition_on_the_response_sees_the_request_as_it_was_sent_on() {
         let proxy = Proxy::default();
         let mut exchange = proxy.exchange(&mutations);
         proxy.pass(&mut exchange, Side::Request, REQUEST);
-        let response =
-            proxy.pass(&mut exchange, Side::Response, &[(":status", status.as_bytes())]).unwrap();
+        let response = proxy.pass(&mut exchange, Side::Response, &[(":status", status.as_bytes())]).unwrap();
         assert_eq!(response.contains(&"x-a: 200 a.test".to_owned()), expected);
         let trailers = proxy.pass(&mut exchange, Side::ResponseTrailers, &[("x-1", b"1")]).unwrap();
         assert_eq!(trailers.contains(&"x-end: iron".to_owned()), expected);
