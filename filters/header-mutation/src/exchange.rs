@@ -235,24 +235,20 @@ impl Exchange {
     }
 
     fn write(&self, side: Side, lines: &Lines<'_>, host: &dyn Host, tally: &Tally) {
-        let edits = lines.edits();
-        if edits.is_empty() {
-            return;
-        }
-        if !self.enforced {
-            tally.one(Count::Reported);
-            return;
-        }
-        tally.one(Count::Changed);
-        for edit in edits {
-            let done = match edit {
-                Edit::Replace(name, value) => host.replace(side, name, value),
-                Edit::Add(name, value) => host.add(side, name, value),
-                Edit::Remove(name) => host.remove(side, name),
-            };
-            if !done {
-                tally.one(Count::Errors);
-            }
+        let (mut changed, mut errors) = (false, 0);
+        lines.edits(&mut |edit| {
+            changed = true;
+            let done = !self.enforced
+                || match edit {
+                    Edit::Replace(name, value) => host.replace(side, name, value),
+                    Edit::Add(name, value) => host.add(side, name, value),
+                    Edit::Remove(name) => host.remove(side, name),
+                };
+            errors += u64::from(!done);
+        });
+        if changed {
+            tally.one(if self.enforced { Count::Changed } else { Count::Reported });
+            tally.add(Count::Errors, errors);
         }
     }
 

@@ -8,14 +8,34 @@ use filter_kit::reads::pairs;
 pub(crate) struct Lines<'a> {
     lines: Vec<Line<'a>>,
     /// The names that an operation has changed something of.
-    touched: Vec<&'a [u8]>,
+    touched: Vec<Name<'a>>,
 }
 
 #[derive(Debug)]
 struct Line<'a> {
-    name: &'a [u8],
+    name: Name<'a>,
     value: Value<'a>,
     state: State,
+}
+
+/// A name, and what tells it from most others at a glance: lines are looked through often, and names are alike.
+#[derive(Clone, Copy, Debug)]
+struct Name<'a> {
+    glance: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Name<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        // Its length, a byte of its middle and the last: many begin alike.
+        let byte = |byte: Option<&u8>| byte.copied().unwrap_or_default();
+        let glance = [bytes.len().to_le_bytes()[0], byte(bytes.get(bytes.len() / 2)), byte(bytes.last()), 0];
+        Self { glance: u32::from_le_bytes(glance), bytes }
+    }
+
+    fn is(&self, other: Name<'_>) -> bool {
+        self.glance == other.glance && self.bytes == other.bytes
+    }
 }
 
 /// The bytes of a value: of the message, of the configuration, or made for this message.
@@ -48,21 +68,25 @@ impl<'a> Lines<'a> {
         // Room for what most messages have, and for what is added: growing copies.
         let mut lines = Vec::with_capacity(32);
         lines.extend(pairs(map).map(|(name, value)| Line {
-            name,
+            name: Name::new(name),
             value: Value::Borrowed(value),
             state: State::Kept,
         }));
-        Self { lines, touched: Vec::new() }
+        Self { lines, touched: Vec::with_capacity(16) }
     }
 
     /// Name and value of each line.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &[u8])> {
-        self.lines.iter().filter(|line| line.state != State::Gone).map(|line| (line.name, &*line.value))
+        self.lines.iter().filter(|line| line.state != State::Gone).map(|line| (line.name.bytes, &*line.value))
     }
 
     /// The values of that name.
     pub(crate) fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
-        self.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
+        let name = Name::new(name);
+        self.lines
+            .iter()
+            .filter(move |line| line.name.is(name) && line.state != State::Gone)
+            .map(|line| &*line.value)
     }
 
     /// Whether there is a line of that name.
@@ -74,6 +98,7 @@ impl<'a> Lines<'a> {
     /// Adds a line after all others.
     #[inline(never)]
     pub(crate) fn push(&mut self, name: &'a [u8], value: Value<'a>) {
+        let name = Name::new(name);
         self.touch(name);
         self.lines.push(Line { name, value, state: State::New });
     }
@@ -82,13 +107,33 @@ impl<'a> Lines<'a> {
     #[inline(never)]
     pub(crate) fn set(&mut self, name: &'a [u8], value: Value<'a>) -> bool {
         let mut values = self.values(name);
-        if values.next() == Some(&*value) && values.next().is_none() {
+        let first = values.next().map(|first| *first == *value);
+        let is_only = values.next().is_none();
+        drop(values);
+        if first == Some(true) && is_only {
             return false;
         }
-        drop(values);
-        self.remove(name);
+        if first.is_some() {
+            self.remove(name);
+        }
         self.push(name, value);
         true
+    }
+
+    /// Takes every line of that name away, and answers their values.
+    #[inline(never)]
+    pub(crate) fn take(&mut self, name: &'a [u8]) -> Vec<Value<'a>> {
+        let values = self.copies(name);
+        self.remove(name);
+        values
+    }
+
+    /// The values of that name; what the message had is not copied.
+    #[inline(never)]
+    pub(crate) fn copies(&self, name: &[u8]) -> Vec<Value<'a>> {
+        let name = Name::new(name);
+        let lines = self.lines.iter().filter(|line| line.name.is(name) && line.state != State::Gone);
+        lines.map(|line| line.value.clone()).collect()
     }
 
     /// Removes every line of that name. Whether there was one.
@@ -108,8 +153,9 @@ impl<'a> Lines<'a> {
     pub(crate) fn remove_names(&mut self, takes: &dyn Fn(&[u8]) -> bool) -> bool {
         let mut names: Vec<&'a [u8]> = Vec::new();
         for line in &self.lines {
-            if line.state != State::Gone && !names.contains(&line.name) && takes(line.name) {
-                names.push(line.name);
+            let name = line.name.bytes;
+            if line.state != State::Gone && !names.contains(&name) && takes(name) {
+                names.push(name);
             }
         }
         names.iter().for_each(|name| {
@@ -121,10 +167,11 @@ impl<'a> Lines<'a> {
     /// Has `change` say of each value of that name what becomes of it. Whether anything did.
     #[inline(never)]
     pub(crate) fn edit(&mut self, name: &'a [u8], change: &mut dyn FnMut(&[u8]) -> Change) -> bool {
+        let name = Name::new(name);
         let (mut at, mut changed) = (0, false);
         while let Some(line) = self.lines.get_mut(at) {
             at += 1;
-            if line.state == State::Gone || line.name != name {
+            if !line.name.is(name) || line.state == State::Gone {
                 continue;
             }
             let value = match change(&line.value) {
@@ -156,41 +203,41 @@ impl<'a> Lines<'a> {
         changed
     }
 
-    fn touch(&mut self, name: &'a [u8]) {
-        if !self.touched.contains(&name) {
+    fn touch(&mut self, name: Name<'a>) {
+        if !self.touched.iter().any(|other| other.is(name)) {
             self.touched.push(name);
         }
     }
 
-    /// The fewest edits that make the proxy's headers what these lines are; none for what is as it was.
+    /// Hands to `each` the fewest edits that make the proxy's headers what these lines are; none for what is as it was.
     #[inline(never)]
-    pub(crate) fn edits(&self) -> Vec<Edit<'_>> {
-        let mut edits = Vec::new();
-        for name in &self.touched {
-            let of_name = || self.lines.iter().filter(|line| line.name == *name);
-            let now = || of_name().filter(|line| line.state != State::Gone).map(|line| &*line.value);
-            let before = || of_name().filter(|line| line.state != State::New).map(|line| &*line.value);
-            let had = before().count();
+    pub(crate) fn edits(&self, each: &mut dyn FnMut(Edit<'_>)) {
+        let mut of_name: Vec<&Line<'a>> = Vec::with_capacity(8);
+        for touched in &self.touched {
+            of_name.clear();
+            of_name.extend(self.lines.iter().filter(|line| line.name.is(*touched)));
+            let now = || of_name.iter().filter(|line| line.state != State::Gone).map(|line| &*line.value);
+            let before = || of_name.iter().filter(|line| line.state != State::New).map(|line| &*line.value);
+            let (name, had) = (touched.bytes, before().count());
+            let mut values = now();
             // Lines can be added behind those that are there; for anything else all of them are made anew. A pseudo-header
             // has one line, which is never added to.
-            let grows = now().take(had).eq(before()) && name.first() != Some(&b':');
+            if values.by_ref().take(had).eq(before()) && name.first() != Some(&b':') {
+                values.for_each(|value| each(Edit::Add(name, value)));
+                continue;
+            }
             let mut values = now();
-            if grows {
-                edits.extend(values.skip(had).map(|value| Edit::Add(name, value)));
-                continue;
-            }
-            if before().eq(now()) {
-                continue;
-            }
             match values.next() {
-                None => edits.push(Edit::Remove(name)),
+                None => each(Edit::Remove(name)),
                 Some(first) => {
-                    edits.push(Edit::Replace(name, first));
-                    edits.extend(values.map(|value| Edit::Add(name, value)));
+                    if had == 1 && now().eq(before()) {
+                        continue;
+                    }
+                    each(Edit::Replace(name, first));
+                    values.for_each(|value| each(Edit::Add(name, value)));
                 }
             }
         }
-        edits
     }
 
     /// The lines as the ABI writes a map down.

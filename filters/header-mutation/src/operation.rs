@@ -135,13 +135,12 @@ impl Operation {
             Self::Remove(field) => lines.remove(&field.name),
             Self::RemoveMatch(selector) => lines.remove_names(&|name| selector.takes(name)),
             Self::Rename(from, to) => {
-                let values: Vec<Vec<u8>> = lines.values(&from.name).map(<[u8]>::to_vec).collect();
-                if values.is_empty() {
+                if !lines.has(&from.name) {
                     return Ok(Outcome::Same);
                 }
-                lines.remove(&from.name);
+                let values = lines.take(&from.name);
                 lines.remove(&to.name);
-                values.into_iter().for_each(|value| lines.push(&to.name, Bytes::Owned(value)));
+                values.into_iter().for_each(|value| lines.push(&to.name, value));
                 true
             }
             Self::Copy(from, to) => return copy(lines, from, to, place.judge),
@@ -239,21 +238,21 @@ impl Keep {
 
 /// The lines of one name under another, in place of any there.
 fn copy<'a>(lines: &mut Lines<'a>, from: &[u8], to: &'a Field, judge: Judge) -> Result<Outcome, Undone> {
-    let mut values: Vec<Vec<u8>> = lines.values(from).map(<[u8]>::to_vec).collect();
+    let mut values = lines.copies(from);
     if values.is_empty() {
         return Ok(Outcome::Same);
     }
     if to.kind != Kind::Line {
         // The first, if it may stand there at all.
         to.may_be_set(lines)?;
-        let value = judge.pass(to.kind, values.swap_remove(0))?;
+        let value = judge.pass(to.kind, values.swap_remove(0).into_owned())?;
         return Ok(if lines.set(&to.name, Bytes::Owned(value)) { Outcome::Changed } else { Outcome::Same });
     }
-    if lines.values(&to.name).eq(values.iter().map(Vec::as_slice)) {
+    if lines.values(&to.name).eq(values.iter().map(|value| &**value)) {
         return Ok(Outcome::Same);
     }
     lines.remove(&to.name);
-    values.into_iter().for_each(|value| lines.push(&to.name, Bytes::Owned(value)));
+    values.into_iter().for_each(|value| lines.push(&to.name, value));
     Ok(Outcome::Changed)
 }
 

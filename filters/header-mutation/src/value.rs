@@ -78,7 +78,8 @@ impl Value {
             Self::Literal(text) => return Ok(Cow::Borrowed(text)),
             Self::Template(template, default) => (template, default),
         };
-        let mut value = Vec::new();
+        // Most fit: growing copies.
+        let mut value = Vec::with_capacity(64);
         match (template.render(reads, judge.most, &mut value), default) {
             (Ok(()), _) => judge.pass(kind, value).map(Cow::Owned),
             (Err(Unrendered::Missing), Some(default)) => Ok(Cow::Borrowed(default)),

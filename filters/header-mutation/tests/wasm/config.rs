@@ -11,7 +11,7 @@ fn a_refused_configuration_is_counted() {
 #[test]
 fn a_number_may_come_as_a_double() {
     // As Istio hands a protobuf Struct on.
-    filter("header-mutation").configure(
+    let _ = filter("header-mutation").configure(
         r#"{"rules": [{"response": [{"op": "set_cookie", "name": "a", "value": "1", "max_age": 60.0}]}],
             "max_value_bytes": 1024.0, "version": 1.0, "enforce_percent": 100.0}"#,
     );
