@@ -61,6 +61,11 @@ impl Proxy {
         (verdict == Verdict::Continue).then_some(shown)
     }
 
+    /// The lines of the side that passed last.
+    pub fn lines(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.lines.borrow().clone()
+    }
+
     fn noted(&self, call: &str, name: &[u8]) -> bool {
         self.calls.borrow_mut().push(format!("{call} {}", name.escape_ascii()));
         true
