@@ -39,11 +39,16 @@ impl Proxy {
         Exchange::new(Rc::clone(mutations))
     }
 
+    /// Has these lines on one side, and no others.
+    pub fn offer(&self, side: Side, lines: Written<'_>) {
+        *self.lines.borrow_mut() =
+            lines.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
+        self.passing.set(Some(side));
+    }
+
     /// The lines of one side after it has passed; `None` if the request was answered 400.
     pub fn pass(&self, exchange: &mut Exchange, side: Side, before: Written<'_>) -> Option<Vec<String>> {
-        *self.lines.borrow_mut() =
-            before.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();
-        self.passing.set(Some(side));
+        self.offer(side, before);
         let verdict = match side {
             Side::Request => exchange.request_headers(self, &self.tally, &self.once),
             later => {

@@ -78,7 +78,7 @@ fn a_request_that_is_denied_never_reaches_the_upstream() {
 fn a_redirect_that_envoy_follows_is_changed_once_if_it_is_marked() {
     for (marked, expected) in [(true, 1), (false, 2)] {
         let upstream = Upstream::answering(|seen| match seen.path.as_str() {
-            "/first" => Reply::new(302, "").header("location", "/second"),
+            "/first" => Reply::new(302, "").header("location", "http://a.test/second"),
             _ => Reply::new(200, "hello"),
         });
         let once = if marked { r#""once_header": "x-once", "# } else { "" };
@@ -92,7 +92,7 @@ fn a_redirect_that_envoy_follows_is_changed_once_if_it_is_marked() {
             }]);
         });
         let envoy = Envoy::with(bootstrap).start();
-        let response = envoy.get("/first").header("x-once", "forged").send();
+        let response = envoy.get("/first").header("host", "a.test").header("x-once", "forged").send();
         assert_eq!(response.status, 200);
         let seen = upstream.seen();
         let counts: Vec<usize> = seen
