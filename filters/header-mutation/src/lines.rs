@@ -6,6 +6,8 @@ use filter_kit::reads::pairs;
 /// Header lines in order, and which of them the message had.
 #[derive(Debug, Default)]
 pub(crate) struct Lines<'a> {
+    /// The glance of each line's name. By themselves, for they are what is looked through.
+    glances: Vec<u32>,
     lines: Vec<Line<'a>>,
     /// The names that an operation has changed something of.
     touched: Vec<Name<'a>>,
@@ -66,13 +68,23 @@ impl<'a> Lines<'a> {
     /// The lines of a map as the ABI writes it down.
     pub(crate) fn of(map: &'a [u8]) -> Self {
         // Room for what most messages have, and for what is added: growing copies.
-        let mut lines = Vec::with_capacity(32);
-        lines.extend(pairs(map).map(|(name, value)| Line {
-            name: Name::new(name),
-            value: Value::Borrowed(value),
-            state: State::Kept,
-        }));
-        Self { lines, touched: Vec::with_capacity(16) }
+        let mut lines = Self {
+            glances: Vec::with_capacity(32),
+            lines: Vec::with_capacity(32),
+            touched: Vec::with_capacity(8),
+        };
+        for (name, value) in pairs(map) {
+            let name = Name::new(name);
+            lines.glances.push(name.glance);
+            lines.lines.push(Line { name, value: Value::Borrowed(value), state: State::Kept });
+        }
+        lines
+    }
+
+    /// The lines of that name, also those that are gone.
+    fn all(&self, name: Name<'_>) -> impl Iterator<Item = &Line<'a>> {
+        let alike = self.glances.iter().zip(&self.lines).filter(move |(glance, _)| **glance == name.glance);
+        alike.map(|(_, line)| line).filter(move |line| line.name.bytes == name.bytes)
     }
 
     /// Name and value of each line.
@@ -82,11 +94,7 @@ impl<'a> Lines<'a> {
 
     /// The values of that name.
     pub(crate) fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let name = Name::new(name);
-        self.lines
-            .iter()
-            .filter(move |line| line.name.is(name) && line.state != State::Gone)
-            .map(|line| &*line.value)
+        self.all(Name::new(name)).filter(|line| line.state != State::Gone).map(|line| &*line.value)
     }
 
     /// Whether there is a line of that name.
@@ -100,6 +108,7 @@ impl<'a> Lines<'a> {
     pub(crate) fn push(&mut self, name: &'a [u8], value: Value<'a>) {
         let name = Name::new(name);
         self.touch(name);
+        self.glances.push(name.glance);
         self.lines.push(Line { name, value, state: State::New });
     }
 
@@ -131,8 +140,7 @@ impl<'a> Lines<'a> {
     /// The values of that name; what the message had is not copied.
     #[inline(never)]
     pub(crate) fn copies(&self, name: &[u8]) -> Vec<Value<'a>> {
-        let name = Name::new(name);
-        let lines = self.lines.iter().filter(|line| line.name.is(name) && line.state != State::Gone);
+        let lines = self.all(Name::new(name)).filter(|line| line.state != State::Gone);
         lines.map(|line| line.value.clone()).collect()
     }
 
@@ -168,6 +176,9 @@ impl<'a> Lines<'a> {
     #[inline(never)]
     pub(crate) fn edit(&mut self, name: &'a [u8], change: &mut dyn FnMut(&[u8]) -> Change) -> bool {
         let name = Name::new(name);
+        if !self.glances.contains(&name.glance) {
+            return false;
+        }
         let (mut at, mut changed) = (0, false);
         while let Some(line) = self.lines.get_mut(at) {
             at += 1;
@@ -186,6 +197,7 @@ impl<'a> Lines<'a> {
                 (State::Kept, value) => {
                     line.state = State::Gone;
                     if let Some(value) = value {
+                        self.glances.insert(at, name.glance);
                         self.lines.insert(at, Line { name, value, state: State::New });
                         at += 1;
                     }
@@ -193,6 +205,7 @@ impl<'a> Lines<'a> {
                 (_, Some(value)) => line.value = value,
                 (_, None) => {
                     at -= 1;
+                    self.glances.remove(at);
                     self.lines.remove(at);
                 }
             }
@@ -215,7 +228,7 @@ impl<'a> Lines<'a> {
         let mut of_name: Vec<&Line<'a>> = Vec::with_capacity(8);
         for touched in &self.touched {
             of_name.clear();
-            of_name.extend(self.lines.iter().filter(|line| line.name.is(*touched)));
+            of_name.extend(self.all(*touched));
             let now = || of_name.iter().filter(|line| line.state != State::Gone).map(|line| &*line.value);
             let before = || of_name.iter().filter(|line| line.state != State::New).map(|line| &*line.value);
             let (name, had) = (touched.bytes, before().count());
