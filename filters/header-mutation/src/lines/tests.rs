@@ -61,8 +61,10 @@ fn an_edited_value_keeps_its_place() {
     assert_eq!(lines.values(b"a").collect::<Vec<_>>(), [b"y", b"3"]);
 }
 
+type Owned = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What a proxy makes of the edits, and how many they are.
-fn applied(before: &[(Vec<u8>, Vec<u8>)], now: &Lines<'_>) -> (Vec<(Vec<u8>, Vec<u8>)>, usize) {
+fn applied(before: &[(Vec<u8>, Vec<u8>)], now: &Lines<'_>) -> (Owned, usize) {
     let (mut lines, mut count) = (before.to_vec(), 0);
     now.edits(&mut |edit| {
         count += 1;
@@ -79,7 +81,7 @@ fn applied(before: &[(Vec<u8>, Vec<u8>)], now: &Lines<'_>) -> (Vec<(Vec<u8>, Vec
 }
 
 /// The lines of each name: their order among other names means nothing.
-fn by_name(mut lines: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn by_name(mut lines: Owned) -> Owned {
     lines.sort_by(|one, other| one.0.cmp(&other.0));
     lines
 }
@@ -91,7 +93,7 @@ proptest! {
         steps in proptest::collection::vec((0_usize..4, 0_u8..5, 0_u8..4), 0..12),
     ) {
         const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
-        let start: Vec<(Vec<u8>, Vec<u8>)> =
+        let start: Owned =
             before.iter().map(|(name, value)| (NAMES[*name].to_vec(), vec![*value])).collect();
         let mut first = Lines::default();
         before.iter().for_each(|(name, value)| first.push(NAMES[*name], Value::Owned(vec![*value])));

@@ -1,4 +1,9 @@
 //! What Envoy and other filters do around this one.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "all of this is a test: clippy knows only the functions marked so"
+)]
 
 use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
 use serde_json::{Value, json};

@@ -1,4 +1,9 @@
 //! Messages that are not like most.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "all of this is a test: clippy knows only the functions marked so"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -2,6 +2,7 @@
 
 use proxy_wasm_harness::{Host, Response, Stream, budget, filter};
 
+#[expect(clippy::unwrap_used, reason = "a file that is not there should fail the test")]
 fn measured(name: &str) -> Host {
     let path = format!("{}/bench/{name}.json", env!("CARGO_MANIFEST_DIR"));
     filter("header-mutation").configure(std::fs::read_to_string(path).unwrap())
