@@ -1,6 +1,6 @@
 //! gRPC's own outcome of a stream: over HTTP a failed call is a 200 like any other.
 
-use filter_kit::config::Node;
+use filter_kit::config::{Node, Text};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,20 @@ impl Default for ClientErrors {
 
 /// Reads a list of statuses, by name or number.
 pub(crate) fn client_errors(node: Node<'_>) -> Option<ClientErrors> {
-    let statuses =
-        node.list_of(|node| node.text_or(|node| node.one_of(&STATUSES), |node| node.integer(1..=16)))?;
+    let statuses = node.list_of(|node| node.text_or(named, |node| node.integer(1..=16)))?;
     Some(ClientErrors(statuses.into_iter().fold(0, |bits, status| bits | 1 << status)))
+}
+
+fn named(node: Node<'_>) -> Option<u64> {
+    const NAMES: Text = Text::pattern(
+        "^(CANCELLED|UNKNOWN|INVALID_ARGUMENT|DEADLINE_EXCEEDED|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|\
+         RESOURCE_EXHAUSTED|FAILED_PRECONDITION|ABORTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS|\
+         UNAUTHENTICATED)$",
+    );
+    node.parsed(NAMES, |text| {
+        let status = STATUSES.iter().find(|(name, _)| *name == text);
+        status.map(|(_, number)| *number).ok_or("a status of gRPC but `OK`, such as \"NOT_FOUND\"")
+    })
 }
 
 impl ClientErrors {

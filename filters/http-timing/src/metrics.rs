@@ -64,6 +64,8 @@ pub struct Family {
     unanswered: Id,
     requests: Id,
     inflight: Id,
+    /// Whether there are any of those below, or above beside duration and class.
+    has_more: bool,
     ttfb: Id,
     upstream: Id,
     request_bytes: Id,
@@ -100,6 +102,7 @@ impl Family {
             unanswered: id(extras.unanswered, Counter, "responses_total_none"),
             requests: id(extras.requests, Counter, "requests_total"),
             inflight: id(extras.inflight && inflight, Gauge, "inflight"),
+            has_more: extras.any() || !timing.objectives.is_empty(),
             ttfb: id(extras.ttfb, Histogram, "ttfb_ms"),
             upstream: id(extras.upstream, Histogram, "upstream_ms"),
             request_bytes: id(extras.sizes, Histogram, "request_bytes"),
@@ -132,26 +135,26 @@ impl Family {
 
     /// Records a stream that is over.
     pub fn record(&self, meter: &impl Meter, timing: &Timing, exchange: &Exchange) {
-        let histogram = |id: Id, value: Option<u64>| {
-            if let (Some(id), Some(value)) = (id, value) {
-                meter.record(id, value);
-            }
-        };
-        let counter = |id: Id| {
-            if let Some(id) = id {
-                meter.add(id, 1);
-            }
-        };
-        if exchange.long_lived {
-            histogram(self.stream_duration, exchange.duration.map(milliseconds));
-        } else {
-            histogram(self.duration, exchange.duration.map(milliseconds));
+        let duration = if exchange.long_lived { self.stream_duration } else { self.duration };
+        histogram(meter, duration, exchange.duration.map(milliseconds));
+        if let Some(class) = exchange.class() {
+            counter(meter, self.responses.get(class.wrapping_sub(1)).copied().flatten());
+        }
+        if self.has_more {
+            self.record_more(meter, timing, exchange);
+        }
+    }
+
+    /// What only some configurations ask for, out of the way of the others.
+    #[inline(never)]
+    fn record_more(&self, meter: &impl Meter, timing: &Timing, exchange: &Exchange) {
+        let histogram = |id, value| histogram(meter, id, value);
+        let counter = |id| counter(meter, id);
+        if !exchange.long_lived {
             histogram(self.duration_us, exchange.duration.map(microseconds));
         }
-        match exchange.class() {
-            Some(class) => counter(self.responses.get(class.wrapping_sub(1)).copied().flatten()),
-            None if exchange.code == 0 => counter(self.unanswered),
-            None => {}
+        if exchange.code == 0 {
+            counter(self.unanswered);
         }
         counter(self.requests);
         histogram(self.ttfb, exchange.ttfb.map(milliseconds));
@@ -179,6 +182,18 @@ impl Family {
                 counter(good.filter(|_| verdict));
             }
         }
+    }
+}
+
+fn histogram(meter: &impl Meter, id: Id, value: Option<u64>) {
+    if let (Some(id), Some(value)) = (id, value) {
+        meter.record(id, value);
+    }
+}
+
+fn counter(meter: &impl Meter, id: Id) {
+    if let Some(id) = id {
+        meter.add(id, 1);
     }
 }
 

@@ -74,6 +74,12 @@ impl Extras {
             })
         })
     }
+
+    /// Whether any metric is switched on.
+    pub fn any(&self) -> bool {
+        let off = Self { client_errors: self.client_errors, tag_style: self.tag_style, ..Self::default() };
+        *self != off
+    }
 }
 
 #[inline(always)]
