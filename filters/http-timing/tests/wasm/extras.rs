@@ -92,8 +92,8 @@ fn a_stream_that_never_came_here_is_not_under_way() {
 fn who_broke_a_stream_is_told_by_envoys_flags() {
     let host = with(json!({"resets": true, "local_replies": true}));
     // UR and UC, as Envoy sets them.
-    host.get("/").property("response.flags", 0x10).send().upstream_resets();
-    host.get("/").property("response.flags", 0x40).send().upstream_disconnects();
+    host.get("/").property("response.flags", 0x10_u64).send().upstream_resets();
+    host.get("/").property("response.flags", 0x40_u64).send().upstream_disconnects();
     host.get("/").send().disconnect();
     host.get("/").http2().send().reset_by_client();
     exchange(&host, 503, 0);
