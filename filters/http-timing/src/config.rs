@@ -7,9 +7,8 @@ mod objective;
 mod slice;
 mod status;
 
-use std::collections::BTreeSet;
-
 use filter_kit::config::{self, Fields, Node, Refusal};
+use filter_kit::metric::Defined;
 use filter_kit::when::When;
 
 pub use extras::Extras;
@@ -127,10 +126,15 @@ impl Timing {
 
     /// Two metrics of one name would be one metric that counts neither.
     fn names_are_distinct(&self, fields: &Fields<'_>) -> bool {
-        let (mut names, mut distinct) = (BTreeSet::new(), true);
+        let (mut names, mut distinct) = (Defined::new(), true);
         // A direction has the names of the other.
         Families::of(self, Direction::Inbound, &mut |_, name| {
-            if !names.insert(name.to_owned()) {
+            let mut is_new = false;
+            names.id(name, |_| {
+                is_new = true;
+                Some(0)
+            });
+            if !is_new {
                 distinct = false;
                 let message = format!(
                     "the names in `slices` and `slo` make the metric {name} twice, expected other names"

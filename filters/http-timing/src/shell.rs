@@ -5,7 +5,6 @@ mod asked;
 mod own;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use filter_kit::metric::Defined;
@@ -16,12 +15,13 @@ use self::own::Own;
 use crate::configurations::Configurations;
 use crate::line::line;
 use crate::sampler::{Sampler, Verdict};
+use crate::under_way::UnderWay;
 use crate::{Begun, Direction, Exchange, Faults, Kind, Plan, Timing};
 
 thread_local! {
     static VM: RefCell<Vm> = const { RefCell::new(Vm::new()) };
     /// What is known of streams under way: of none, unless a plugin of this VM wants something of theirs.
-    static UNDER_WAY: RefCell<BTreeMap<u32, Stream>> = const { RefCell::new(BTreeMap::new()) };
+    static UNDER_WAY: RefCell<UnderWay<Stream>> = const { RefCell::new(UnderWay::new()) };
     /// Whether a plugin of this VM counts streams under way.
     static WANTS_REQUESTS: Cell<bool> = const { Cell::new(false) };
     /// Whether a plugin of this VM wants to know when responses begin.
@@ -84,7 +84,7 @@ fn on_response_headers(context: u32) {
     }
     let known = UNDER_WAY.with(|streams| {
         let Ok(mut streams) = streams.try_borrow_mut() else { return false };
-        let Some(stream) = streams.get_mut(&context) else { return false };
+        let Some(stream) = streams.get_mut(context) else { return false };
         if stream.plan.timing.extras.ttfb {
             stream.first_byte = abi::monotonic();
         }
@@ -110,7 +110,7 @@ fn keep(context: u32, stream: Stream) {
 fn on_log(context: u32) {
     let keeps = WANTS_REQUESTS.get() || WANTS_RESPONSES.get();
     let known =
-        keeps.then(|| UNDER_WAY.with(|streams| streams.try_borrow_mut().ok()?.remove(&context))).flatten();
+        keeps.then(|| UNDER_WAY.with(|streams| streams.try_borrow_mut().ok()?.remove(context))).flatten();
     match known {
         Some(Stream { plan, begun, first_byte }) => {
             if let Some(begun) = begun {
