@@ -43,9 +43,40 @@ pub struct Faults {
     pub clock: bool,
 }
 
-/// Envoy has these under no constant of the ABI (Envoy 1.36 to 1.40, `stream_info.h`, `ResponseCodeDetails`).
-const VIA_UPSTREAM: &[u8] = b"via_upstream";
-const INTERNAL_REDIRECT: &[u8] = b"internal_redirect";
+/// Where a response came from, by the attribute `response.code_details` (Envoy 1.36 to 1.40, `stream_info.h`,
+/// `ResponseCodeDetails`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Upstream,
+    Envoy,
+    /// Nowhere: Envoy took it for an internal redirect, and went on with another stream in place of this one. A filter
+    /// may do the same with a response of any code.
+    FollowedUp,
+    Unasked,
+}
+
+impl Origin {
+    fn ask(reads: &impl Reads, code: u64) -> Self {
+        let details = attribute::any(reads, &["response\0code_details"], |details| {
+            Some(match details {
+                b"via_upstream" => Self::Upstream,
+                b"internal_redirect" => Self::FollowedUp,
+                _ if is_about_the_end(details, code) => Self::Upstream,
+                _ => Self::Envoy,
+            })
+        });
+        details.unwrap_or(Self::Unasked)
+    }
+}
+
+/// Whether these details are about a response that broke off: they take the place of those that said where it came from.
+/// A timeout is one of an upstream's response if there is a response that Envoy does not make of a timeout.
+fn is_about_the_end(details: &[u8], code: u64) -> bool {
+    let broke_off = [&b"upstream_reset_after_response_started"[..], b"downstream_"];
+    let ran_out = [&b"timeout"[..], b"duration_reached"];
+    broke_off.iter().any(|start| details.starts_with(start))
+        || code < 400 && ran_out.iter().any(|end| details.ends_with(end))
+}
 
 impl Exchange {
     /// The class of the status code, 1 to 5; `None` for what is none, such as the 0 of a stream that ended unanswered.
@@ -57,7 +88,7 @@ impl Exchange {
     }
 
     /// Asks what `timing` wants to know of the stream that is over. `since_first_byte` is how long ago its response
-    /// began, if that was noted. `None` if it is none of its own: an internal redirect goes on as another.
+    /// began, if that was noted. `None` if it went on as another: an internal redirect.
     pub fn read(
         reads: &impl Reads,
         timing: &Timing,
@@ -67,7 +98,12 @@ impl Exchange {
         let extras = &timing.extras;
         // The header, for a header costs a third of what the attribute `response.code` does.
         let code = first(reads, Map::Response, ":status", status).unwrap_or(0);
-        if code == 0 && is(reads, "response\0code_details", INTERNAL_REDIRECT) {
+        // A success has no follow-up, and nothing is asked of it.
+        let origin = match code {
+            200..=299 if !extras.local_replies => Origin::Unasked,
+            _ => Origin::ask(reads, code),
+        };
+        if origin == Origin::FollowedUp {
             return None;
         }
         let mut duration = duration(reads, faults);
@@ -78,11 +114,6 @@ impl Exchange {
         }
         let size = |wanted: bool, path| positive(wanted.then(|| integer(reads, path)).flatten());
         let is_grpc = extras.grpc && first(reads, Map::Request, "content-type", is_grpc).unwrap_or(false);
-        let local = extras.local_replies && code > 0 && {
-            let details =
-                attribute::any(reads, &["response\0code_details"], |details| Some(details == VIA_UPSTREAM));
-            details == Some(false)
-        };
         Some(Self {
             code,
             duration,
@@ -91,7 +122,7 @@ impl Exchange {
             upstream: size(extras.upstream, BACKEND_LATENCY),
             request_bytes: size(extras.sizes, REQUEST_SIZE),
             response_bytes: size(extras.sizes, RESPONSE_SIZE),
-            local,
+            local: extras.local_replies && code > 0 && origin == Origin::Envoy,
             flags: if extras.resets { flags(reads) } else { Flags::default() },
             grpc: is_grpc.then(|| integer(reads, GRPC_STATUS)).flatten(),
         })
@@ -141,12 +172,6 @@ fn duration(reads: &impl Reads, faults: &mut Faults) -> Option<u64> {
 
 fn flags(reads: &impl Reads) -> Flags {
     Flags(positive(integer(reads, "response\0flags")).unwrap_or(0))
-}
-
-fn is(reads: &impl Reads, path: &str, text: &[u8]) -> bool {
-    let mut same = false;
-    reads.attribute(path, &mut |value| same = value == text);
-    same
 }
 
 pub(crate) fn integer(reads: &impl Reads, path: &str) -> Option<i64> {

@@ -123,13 +123,30 @@ fn a_duration_beyond_belief_is_clamped_and_counted() {
 }
 
 #[test]
-fn an_internal_redirect_is_not_the_end_of_a_stream() {
-    let details = |details: &[u8]| Given::request("GET", "/").attribute("response\0code_details", details);
-    assert_eq!(read(&details(b"internal_redirect"), BASE).0, None);
-    assert_eq!(read(&details(b"downstream_remote_disconnect"), BASE).0.unwrap().code, 0);
-    // Whoever answers may call it what he likes.
-    let answered = details(b"internal_redirect").response_header(":status", b"302");
-    assert_eq!(read(&answered, BASE).0.unwrap().code, 302);
+fn what_envoy_follows_up_is_not_the_end_of_a_stream() {
+    let of = |code: &str, details: &[u8]| {
+        read(&answered(code).attribute("response\0code_details", details), BASE)
+            .0
+            .map(|exchange| exchange.code)
+    };
+    for code in [302, 307, 503, 404] {
+        assert_eq!(of(&code.to_string(), b"internal_redirect"), None, "{code}");
+        assert_eq!(of(&code.to_string(), b"via_upstream"), Some(code), "{code}");
+    }
+    let unanswered = |details: &[u8]| {
+        read(&Given::request("GET", "/").attribute("response\0code_details", details), BASE).0.is_some()
+    };
+    assert!(unanswered(b"downstream_remote_disconnect") && !unanswered(b"internal_redirect"));
+}
+
+#[test]
+fn only_of_what_is_no_success_is_it_asked_whether_it_is_followed_up() {
+    let asks = |code: &str| {
+        let given = answered(code);
+        read(&given, BASE);
+        given.asked().contains(&"response.code_details".to_owned())
+    };
+    assert!(!asks("200") && !asks("299") && asks("302") && asks("404") && asks("500") && asks("101"));
 }
 
 #[test]
@@ -153,6 +170,11 @@ fn a_reply_is_envoys_own_unless_it_came_by_the_upstream() {
     assert!(!local("200", Some(b"via_upstream")) && !local("200", None));
     assert!(local("503", Some(b"upstream_reset_before_response_started{connection_failure}")));
     assert!(local("200", Some(b"direct_response")));
+    assert!(local("504", Some(b"upstream_response_timeout")) && local("408", Some(b"stream_idle_timeout")));
+    // What is said of a response that broke off is not where it came from.
+    assert!(!local("200", Some(b"upstream_response_timeout")));
+    assert!(!local("200", Some(b"upstream_reset_after_response_started{connection_termination}")));
+    assert!(!local("200", Some(b"downstream_remote_disconnect")));
     assert!(!local("0", Some(b"downstream_remote_disconnect")));
 }
 

@@ -72,6 +72,18 @@ fn a_response_that_breaks_off_has_its_class_and_is_a_reset() {
 }
 
 #[test]
+fn a_response_that_runs_out_of_time_is_the_upstreams_all_the_same() {
+    let upstream =
+        Upstream::answering(|_| Reply::new(200, "").chunks(["a", "b"]).pausing(Duration::from_secs(3)));
+    let envoy = extended(&upstream, json!({"timeout": "0.5s"})).start();
+    let response = envoy.get("/").send();
+    assert_eq!((response.status, response.complete), (200, false));
+    envoy.get("/").send_and_leave(Duration::from_millis(200));
+    envoy.wait_for_stat("wasm_http_inbound_requests_total", 2);
+    assert_eq!(counts(&envoy, ["responses_total_2xx", "local_replies_total", "inflight"]), [2, 0, 0]);
+}
+
+#[test]
 fn what_envoy_answers_by_itself_is_a_local_reply_of_its_class() {
     let upstream = upstream();
     let bootstrap = bootstrap("INBOUND").upstream(upstream.address()).configure("http-timing", EXTENDED);
