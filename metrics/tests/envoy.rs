@@ -83,8 +83,9 @@ impl<'a> Asking<'a> {
 
 #[track_caller]
 fn assert_near(actual: f64, expected: f64, what: &str) {
-    // Rates are extrapolated to the ends of the window, for each Envoy by when it was scraped.
-    assert!((actual - expected).abs() <= 0.05 * expected, "{what} is {actual}, expected about {expected}");
+    // Rates are extrapolated to the ends of the window, for each Envoy by when it was scraped: up to a scrape at either
+    // end, of the twenty that there are.
+    assert!((actual - expected).abs() <= 0.1 * expected, "{what} is {actual}, expected about {expected}");
 }
 
 #[test]
@@ -159,8 +160,10 @@ fn prometheus_answers_every_query_through_a_reset_several_workers_and_two_envoys
         "the objective's burn of five minutes",
     );
     assert_near(asking.value("slo-page"), 1000.0 * 38.0 / answered, "the objective's burn that is paged");
-    assert!(asking.value("ttfb-p99") > 300.0 && asking.value("upstream-p99") > 300.0);
-    assert!(asking.value("ttfb-p99") <= asking.value("p99"), "{}", asking.value("ttfb-p99"));
+    for part in ["ttfb-p99", "upstream-p99"] {
+        // Ten of 120 took 400 ms, nearly all of it before the first byte.
+        assert!((300.0..=500.0).contains(&asking.value(part)), "{part} is {}", asking.value(part));
+    }
     assert!(
         (64.0..1024.0).contains(&asking.value("request-size-p99")),
         "{}",
