@@ -124,6 +124,12 @@ impl Timing {
         })
     }
 
+    /// Whether duration and class of every stream are all that is recorded.
+    pub fn is_plain(&self) -> bool {
+        let nothing_more = self.slices.is_empty() && self.objectives.is_empty() && self.log.is_none();
+        nothing_more && self.ignore.is_none() && !self.extras.any()
+    }
+
     /// Two metrics of one name would be one metric that counts neither.
     fn names_are_distinct(&self, fields: &Fields<'_>) -> bool {
         let (mut names, mut distinct) = (Defined::new(), true);

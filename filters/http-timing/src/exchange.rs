@@ -46,7 +46,7 @@ pub struct Faults {
 /// Where a response came from, by the attribute `response.code_details` (Envoy 1.36 to 1.40, `stream_info.h`,
 /// `ResponseCodeDetails`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(crate) enum Origin {
     Upstream,
     Envoy,
     /// Nowhere: Envoy took it for an internal redirect, and went on with another stream in place of this one. A filter
@@ -56,6 +56,7 @@ enum Origin {
 }
 
 impl Origin {
+    #[inline(never)]
     fn ask(reads: &impl Reads, code: u64) -> Self {
         let details = attribute::any(reads, &["response\0code_details"], |details| {
             Some(match details {
@@ -96,11 +97,38 @@ impl Exchange {
         faults: &mut Faults,
     ) -> Option<Self> {
         let extras = &timing.extras;
+        let (exchange, origin) = Self::read_base(reads, timing, faults)?;
+        let size = |wanted: bool, path| positive(wanted.then(|| integer(reads, path)).flatten());
+        let is_grpc = extras.grpc && first(reads, Map::Request, "content-type", is_grpc).unwrap_or(false);
+        Some(Self {
+            ttfb: exchange.duration.zip(since_first_byte).map(|(all, since)| all.saturating_sub(since)),
+            upstream: size(extras.upstream, BACKEND_LATENCY),
+            request_bytes: size(extras.sizes, REQUEST_SIZE),
+            response_bytes: size(extras.sizes, RESPONSE_SIZE),
+            local: extras.local_replies && exchange.code > 0 && origin == Origin::Envoy,
+            flags: if extras.resets { flags(reads) } else { Flags::default() },
+            grpc: is_grpc.then(|| integer(reads, GRPC_STATUS)).flatten(),
+            ..exchange
+        })
+    }
+
+    /// Code, duration and whether it is long-lived: what is asked of every stream. It is the way of most, so all of it
+    /// is inlined: an exchange of which the rest is not looked at is then never written down.
+    #[inline(always)]
+    pub(crate) fn read_base(
+        reads: &impl Reads,
+        timing: &Timing,
+        faults: &mut Faults,
+    ) -> Option<(Self, Origin)> {
         // The header, for a header costs a third of what the attribute `response.code` does.
-        let code = first(reads, Map::Response, ":status", status).unwrap_or(0);
+        let mut code = 0;
+        reads.header(Map::Response, ":status", &mut |value| {
+            code = status(value);
+            true
+        });
         // A success has no follow-up, and nothing is asked of it.
         let origin = match code {
-            200..=299 if !extras.local_replies => Origin::Unasked,
+            200..=299 if !timing.extras.local_replies => Origin::Unasked,
             _ => Origin::ask(reads, code),
         };
         if origin == Origin::FollowedUp {
@@ -112,20 +140,7 @@ impl Exchange {
             duration = Some(LONGEST);
             faults.clock = true;
         }
-        let size = |wanted: bool, path| positive(wanted.then(|| integer(reads, path)).flatten());
-        let is_grpc = extras.grpc && first(reads, Map::Request, "content-type", is_grpc).unwrap_or(false);
-        Some(Self {
-            code,
-            duration,
-            long_lived,
-            ttfb: duration.zip(since_first_byte).map(|(all, since)| all.saturating_sub(since)),
-            upstream: size(extras.upstream, BACKEND_LATENCY),
-            request_bytes: size(extras.sizes, REQUEST_SIZE),
-            response_bytes: size(extras.sizes, RESPONSE_SIZE),
-            local: extras.local_replies && code > 0 && origin == Origin::Envoy,
-            flags: if extras.resets { flags(reads) } else { Flags::default() },
-            grpc: is_grpc.then(|| integer(reads, GRPC_STATUS)).flatten(),
-        })
+        Some((Self { code, duration, long_lived, ..Self::default() }, origin))
     }
 
     /// Asks for what a log line has and no metric wanted.
@@ -154,26 +169,41 @@ const GRPC_STATUS: &str = "response\0grpc_status";
 
 /// The status code in the value of `:status`; 0 if there is none.
 pub fn status(value: &[u8]) -> u64 {
-    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    match value {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            [a, b, c].into_iter().fold(0, |code, digit| code * 10 + u64::from(digit - b'0'))
+        }
+        _ => 0,
+    }
 }
 
 /// From the first byte of the request to the last of the response. Where a host does not say, by its wall clock.
+#[inline(always)]
 fn duration(reads: &impl Reads, faults: &mut Faults) -> Option<u64> {
-    let told = integer(reads, "request\0duration").or_else(|| {
-        faults.missing = true;
-        let began = integer(reads, "request\0time")?;
-        let now = i64::try_from(reads.now_ms()).ok()?.checked_mul(1_000_000)?;
-        Some(now.saturating_sub(began))
-    })?;
+    let told = match integer(reads, "request\0duration") {
+        Some(told) => told,
+        None => {
+            faults.missing = true;
+            since_request(reads)?
+        }
+    };
     let (duration, right) = checked(told);
     faults.clock |= !right;
     Some(duration)
+}
+
+#[cold]
+fn since_request(reads: &impl Reads) -> Option<i64> {
+    let began = integer(reads, "request\0time")?;
+    let now = i64::try_from(reads.now_ms()).ok()?.checked_mul(1_000_000)?;
+    Some(now.saturating_sub(began))
 }
 
 fn flags(reads: &impl Reads) -> Flags {
     Flags(positive(integer(reads, "response\0flags")).unwrap_or(0))
 }
 
+#[inline(always)]
 pub(crate) fn integer(reads: &impl Reads, path: &str) -> Option<i64> {
     let mut answer = None;
     reads.attribute(path, &mut |value| answer = attribute::integer(value));

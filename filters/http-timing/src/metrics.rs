@@ -135,13 +135,19 @@ impl Family {
 
     /// Records a stream that is over.
     pub fn record(&self, meter: &impl Meter, timing: &Timing, exchange: &Exchange) {
+        self.record_base(meter, exchange);
+        if self.has_more {
+            self.record_more(meter, timing, exchange);
+        }
+    }
+
+    /// Records its duration and class.
+    #[inline(always)]
+    pub(crate) fn record_base(&self, meter: &impl Meter, exchange: &Exchange) {
         let duration = if exchange.long_lived { self.stream_duration } else { self.duration };
         histogram(meter, duration, exchange.duration.map(milliseconds));
         if let Some(class) = exchange.class() {
             counter(meter, self.responses.get(class.wrapping_sub(1)).copied().flatten());
-        }
-        if self.has_more {
-            self.record_more(meter, timing, exchange);
         }
     }
 
@@ -185,12 +191,14 @@ impl Family {
     }
 }
 
+#[inline(always)]
 fn histogram(meter: &impl Meter, id: Id, value: Option<u64>) {
     if let (Some(id), Some(value)) = (id, value) {
         meter.record(id, value);
     }
 }
 
+#[inline(always)]
 fn counter(meter: &impl Meter, id: Id) {
     if let Some(id) = id {
         meter.add(id, 1);

@@ -14,6 +14,8 @@ pub struct Plan {
     pub timing: Timing,
     /// Its metrics, by direction.
     families: [Families; 2],
+    /// Whether duration and class are all that is recorded.
+    pub is_plain: bool,
 }
 
 /// What was noted of a stream when its request came, and must be undone when it is over.
@@ -29,7 +31,7 @@ impl Plan {
     pub fn new(timing: Timing, define: Define<'_>) -> Self {
         let mut of = |direction| Families::of(&timing, direction, define);
         let families = [of(Direction::Inbound), of(Direction::Outbound)];
-        Self { timing, families }
+        Self { is_plain: timing.is_plain(), timing, families }
     }
 
     /// A request came: it is under way.
@@ -55,6 +57,15 @@ impl Plan {
             if begun.slices & (1 << index) != 0 {
                 family.under_way(meter, -1);
             }
+        }
+    }
+
+    /// As [`record`](Self::record), of a plan that is plain: the way of most streams, and so with nothing in it that such a
+    /// plan has no use for.
+    #[inline(always)]
+    pub fn record_plain(&self, reads: &impl Reads, meter: &impl Meter, faults: &mut Faults) {
+        if let Some((exchange, _)) = Exchange::read_base(reads, &self.timing, faults) {
+            self.families(self.direction(reads, faults)).all.record_base(meter, &exchange);
         }
     }
 
@@ -95,14 +106,15 @@ impl Plan {
     }
 
     /// Asked each time unless it is given: listeners of both directions share a root context (Envoy 1.36 to 1.40).
+    #[inline(always)]
     fn direction(&self, reads: &impl Reads, faults: &mut Faults) -> Direction {
-        let told = || {
-            let [new, old] = Direction::ATTRIBUTES;
-            let value = integer(reads, new).or_else(|| integer(reads, old));
-            faults.missing |= value.is_none();
-            value.and_then(Direction::from_attribute)
-        };
-        self.timing.direction.or_else(told).unwrap_or(self.timing.default_direction)
+        if let Some(direction) = self.timing.direction {
+            return direction;
+        }
+        let [new, old] = Direction::ATTRIBUTES;
+        let value = integer(reads, new).or_else(|| integer(reads, old));
+        faults.missing |= value.is_none();
+        value.and_then(Direction::from_attribute).unwrap_or(self.timing.default_direction)
     }
 }
 

@@ -108,32 +108,44 @@ fn keep(context: u32, stream: Stream) {
 
 /// Called once for each stream, also for those that another filter answered; by then Envoy knows everything.
 fn on_log(context: u32) {
-    let keeps = WANTS_REQUESTS.get() || WANTS_RESPONSES.get();
-    let known =
-        keeps.then(|| UNDER_WAY.with(|streams| streams.try_borrow_mut().ok()?.remove(context))).flatten();
-    match known {
-        Some(Stream { plan, begun, first_byte }) => {
-            if let Some(begun) = begun {
-                plan.end(begun, &Metrics);
-            }
-            let since = first_byte.and_then(|first| Some(abi::monotonic()?.saturating_sub(first)));
-            let own = VM.with(|vm| vm.try_borrow().ok().map(|vm| vm.own));
-            record(&plan, own.unwrap_or_default(), begun, since);
+    if WANTS_REQUESTS.get() || WANTS_RESPONSES.get() {
+        let known = UNDER_WAY.with(|streams| streams.try_borrow_mut().ok()?.remove(context));
+        if let Some(stream) = known {
+            return end(&stream);
         }
-        None => VM.with(|vm| {
-            let Ok(vm) = vm.try_borrow() else { return };
-            if let Some(plan) = vm.plan() {
-                record(plan, vm.own, None, None);
-            }
-        }),
     }
+    VM.with(|vm| {
+        let Ok(vm) = vm.try_borrow() else { return };
+        let Some(plan) = vm.plan() else { return };
+        if plan.is_plain {
+            let mut faults = Faults::default();
+            plan.record_plain(&Asked::of_response(), &Metrics, &mut faults);
+            vm.own.count(faults);
+        } else {
+            record(plan, vm.own, None, None);
+        }
+    });
 }
 
+/// A stream of which something is known is over.
+#[inline(never)]
+fn end(stream: &Stream) {
+    if let Some(begun) = stream.begun {
+        stream.plan.end(begun, &Metrics);
+    }
+    let since = stream.first_byte.and_then(|first| Some(abi::monotonic()?.saturating_sub(first)));
+    let own = VM.with(|vm| vm.try_borrow().ok().map(|vm| vm.own));
+    record(&stream.plan, own.unwrap_or_default(), stream.begun, since);
+}
+
+#[inline(never)]
 fn record(plan: &Plan, own: Own, begun: Option<Begun>, since_first_byte: Option<u64>) {
     let (asked, mut faults) = (Asked::of_response(), Faults::default());
     let recorded = plan.record(&asked, &Metrics, begun, since_first_byte, &mut faults);
     own.count(faults);
-    if let Some((direction, exchange)) = recorded {
+    if let Some((direction, exchange)) = recorded
+        && plan.timing.log.is_some()
+    {
         write(plan, own, &asked, direction, exchange);
     }
 }

@@ -62,10 +62,14 @@ impl LongLived {
     }
 
     /// Whether a stream is long-lived that had this code and duration.
+    #[inline(always)]
     pub fn covers(&self, reads: &impl Reads, code: u64, duration: Option<u64>) -> bool {
-        if self.treat == Treat::Include || duration.is_some_and(|duration| duration < self.after) {
-            return false;
-        }
+        let was_short = duration.is_some_and(|duration| duration < self.after);
+        !was_short && self.treat != Treat::Include && self.looks_so(reads, code)
+    }
+
+    #[inline(never)]
+    fn looks_so(&self, reads: &impl Reads, code: u64) -> bool {
         code == 101
             || (200..=299).contains(&code) && (is_tunnel(reads) || is_event_stream(reads))
             || self.when.as_ref().is_some_and(|when| when.holds(reads))

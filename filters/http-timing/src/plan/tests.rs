@@ -98,6 +98,31 @@ fn the_direction_that_a_stream_began_with_is_not_asked_for_again() {
 }
 
 proptest! {
+    /// The short way is the long one without what it has no use for.
+    #[test]
+    fn a_plain_plan_records_what_any_other_would(
+        code in "[0-9]{0,4}", duration in any::<i64>(), direction in -1_i64..4, missing in 0_u8..4,
+    ) {
+        let (plan, recorder) = plan(r#"{"version": 1, "default_direction": "outbound"}"#);
+        prop_assert!(plan.is_plain);
+        let mut given = Given::request("CONNECT", "/").response_header(":status", code.as_bytes());
+        if missing != 1 {
+            given = given.attribute("request\0duration", &duration.to_le_bytes());
+        }
+        if missing != 2 {
+            given = given.attribute("xds\0listener_direction", &direction.to_le_bytes());
+        }
+        if missing == 3 {
+            given = given.attribute("response\0code_details", b"internal_redirect");
+        }
+        let [mut short, mut long] = [Faults::default(); 2];
+        plan.record_plain(&given, &recorder, &mut short);
+        let (recorded, asked) = (recorder.take_all(), given.asked());
+        plan.record(&given, &recorder, None, None, &mut long);
+        prop_assert_eq!((recorded, short), (recorder.take_all(), long));
+        prop_assert_eq!(asked.len() * 2, given.asked().len());
+    }
+
     /// Whatever a client and an upstream send: nothing of it is in a name, nothing traps, and each stream counts once.
     #[test]
     fn any_exchange_is_recorded_once_under_names_that_were_there_before(

@@ -24,6 +24,7 @@ impl Asked {
 }
 
 impl Reads for Asked {
+    #[inline(always)]
     fn header(&self, map: Map, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let map = match map {
             Map::Request => abi::Map::Request,
@@ -35,16 +36,11 @@ impl Reads for Asked {
         match abi::header(map, name, &mut *each) {
             None => false,
             Some(true) => true,
-            Some(false) if name.starts_with(':') => false,
-            Some(false) => {
-                let lines = abi::pairs(map);
-                let others = pairs(&lines).filter(|(other, _)| *other == name.as_bytes());
-                others.skip(1).any(|(_, value)| each(value))
-            }
+            Some(false) => !name.starts_with(':') && others(map, name, each),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn attribute(&self, path: &str, read: &mut dyn FnMut(&[u8])) -> bool {
         abi::attribute(path, read).is_some()
     }
@@ -56,6 +52,14 @@ impl Reads for Asked {
     fn random(&self) -> [u8; 16] {
         u128::from(abi::random()).to_le_bytes()
     }
+}
+
+/// Hands the values of a header but the first to `each`, until it answers true. Answers whether it did.
+#[cold]
+fn others(map: abi::Map, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    let lines = abi::pairs(map);
+    let values = pairs(&lines).filter(|(other, _)| *other == name.as_bytes());
+    values.skip(1).any(|(_, value)| each(value))
 }
 
 /// The host's metrics.

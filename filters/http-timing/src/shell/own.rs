@@ -38,7 +38,8 @@ impl Own {
         count(if accepted { self.loads } else { self.rejects });
     }
 
-    pub(super) fn count(self, faults: Faults) {
+    #[inline(always)]
+    pub(super) fn count(&self, faults: Faults) {
         if faults.missing {
             count(self.missing);
         }
