@@ -137,16 +137,23 @@ fn callout_enrichment(criterion: &mut Criterion) {
 }
 
 fn http_timing(criterion: &mut Criterion) {
-    let line = http_timing::Line {
-        direction: http_timing::Direction::Inbound,
-        method: b"GET",
-        path: b"/orders/1234/items?token=secret",
-        authority: b"shop.example",
-        code: 200,
-        duration_ms: Some(12),
-    };
-    criterion
-        .bench_function("http-timing/log line", |bencher| bencher.iter(|| black_box(&line).to_json(512)));
+    let timing = http_timing::Timing::from_json(TIMING.as_bytes()).unwrap();
+    let log = timing.log.unwrap();
+    let given = filter_kit::testing::Given::request("GET", "/orders/1234/items?token=secret")
+        .header(":authority", b"shop.example");
+    let exchange =
+        http_timing::Exchange { code: 200, duration: Some(12_000_000), ..http_timing::Exchange::default() };
+    criterion.bench_function("http-timing/log line", |bencher| {
+        bencher.iter(|| {
+            http_timing::line::line(
+                black_box(&given),
+                &log,
+                http_timing::Direction::Inbound,
+                black_box(&exchange),
+                1_767_225_600_123,
+            )
+        });
+    });
 }
 
 /// The configuration of a blocklist of that many entries.
