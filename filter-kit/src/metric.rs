@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Node, Text};
+use crate::config::{Fields, Node, Text};
 
 /// `wasm_<filter>_<what>`, with underscores for the filter's hyphens.
 ///
@@ -29,6 +29,46 @@ pub fn word(node: Node<'_>) -> Option<String> {
             Err("a word for a metric's name: 1 to 40 of a-z, 0-9 and `_`")
         }
     })
+}
+
+/// Whether a name says, in a way that Envoy can make a label of, which filter a metric is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagStyle {
+    /// It does not: the name is what a scraper sees.
+    #[default]
+    Flat,
+    /// `wasm_filter.<filter>.<name>`: the bootstrap of Istio's proxy has a tag `wasm_filter` that is cut out of such a
+    /// name (istio, `envoy_bootstrap.json`, `stats_tags`). Without that tag the dots become underscores.
+    Istio,
+}
+
+impl TagStyle {
+    /// The words for it in a configuration.
+    pub const WORDS: [(&str, Self); 2] = [("flat", Self::Flat), ("istio", Self::Istio)];
+
+    /// Reads the field `tag_style`, which is `flat` unless it is given.
+    pub fn field(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.or(
+            "tag_style",
+            "`flat` names as they stand; `istio` has Istio's proxy put the filter into a label `wasm_filter`",
+            "flat",
+            |node| node.one_of(&Self::WORDS),
+        )
+    }
+
+    /// The name under which the metric `name` of `filter` is defined.
+    ///
+    /// ```
+    /// use filter_kit::metric::TagStyle;
+    /// assert_eq!(TagStyle::Flat.name("redaction", "wasm_redaction_errors_total"), "wasm_redaction_errors_total");
+    /// assert_eq!(TagStyle::Istio.name("redaction", "wasm_x_total"), "wasm_filter.redaction.wasm_x_total");
+    /// ```
+    pub fn name(self, filter: &str, name: &str) -> String {
+        match self {
+            Self::Flat => name.to_owned(),
+            Self::Istio => ["wasm_filter.", filter, ".", name].concat(),
+        }
+    }
 }
 
 /// The metrics that a VM has defined, by name.
@@ -72,6 +112,14 @@ mod tests {
         }
         assert_eq!(defined.id("c", |_| None), None);
         assert_eq!(defined.id("c", |_| Some(7)), Some(7));
+    }
+
+    #[test]
+    fn a_tag_style_is_flat_unless_it_is_given() {
+        let read = |json: &str| config::read(json.as_bytes(), |root| root.object(TagStyle::field));
+        assert_eq!(read("{}"), Ok(TagStyle::Flat));
+        assert_eq!(read(r#"{"tag_style": "istio"}"#), Ok(TagStyle::Istio));
+        assert!(read(r#"{"tag_style": "prometheus"}"#).is_err());
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub fn text(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| String::from_utf8(abi::attribute(name)?).ok())
 }
 
-/// Sets an attribute of the stream. Envoy keeps it as filter state under `wasm.<path>`, where an access log finds it as
-/// `%FILTER_STATE(wasm.<path>:PLAIN)%`. Answers whether it did.
-pub fn set(path: &str, value: &[u8]) -> bool {
-    abi::set_attribute(path, value)
+/// Keeps `value` with the stream under `name`, where an access log finds it as `%FILTER_STATE(wasm.name:PLAIN)%`. Whether
+/// the host did so.
+pub fn keep(name: &str, value: &[u8]) -> bool {
+    abi::set_property(name, value)
 }

@@ -10,6 +10,7 @@ mod abi;
 mod asked;
 pub mod attribute;
 pub mod buffer;
+pub mod headers;
 pub mod metric;
 mod root;
 

@@ -10,6 +10,7 @@ const TERMS: Terms<'static> = Terms {
     selector: r#"job=~"$job",instance=~"$instance""#,
     window: "$__rate_interval",
     objective: "${objective}",
+    slo: "${slo}",
 };
 
 /// Grafana's grid has 24 columns: two panels stand side by side.
@@ -46,6 +47,10 @@ pub fn dashboard(queries: &Queries) -> anyhow::Result<String> {
             {
                 "name": "objective", "type": "textbox", "query": "99.9", "label": "Objective, %",
                 "current": { "text": "99.9", "value": "99.9" },
+            },
+            {
+                "name": "slo", "type": "textbox", "query": "fast", "label": "Name of the SLO",
+                "current": { "text": "fast", "value": "fast" },
             },
         ] },
         "panels": panels,

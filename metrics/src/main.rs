@@ -58,11 +58,17 @@ const TERMS: Terms<'static> = Terms { selector: r#"job="envoy""#, window: WINDOW
 /// How long is scraped before and after the load: longer than a window, so that the plots begin and end at rest.
 const REST: Duration = Duration::from_secs(20);
 
+/// What the plots ask for has to be recorded.
+const RECORDED: &str = r#"{
+    "version": 1, "direction": "inbound", "metrics": {"ttfb": true, "upstream": true, "inflight": true},
+    "slo": [{"name": "fast", "latency": "300ms"}]
+}"#;
+
 fn write_plots(seconds: u32) -> Result<()> {
     let queries = Queries::read()?;
     let httpbin = Httpbin::start();
-    let envoy =
-        Envoy::with(Bootstrap::filter("http-timing").upstream(httpbin.address())).concurrency(2).start();
+    let bootstrap = Bootstrap::filter("http-timing").upstream(httpbin.address());
+    let envoy = Envoy::with(bootstrap.configure("http-timing", RECORDED)).concurrency(2).start();
     let prometheus =
         Prometheus::scraping(&[envoy.admin()], "1s").context("the plots are Prometheus' answers")?;
 

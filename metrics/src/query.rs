@@ -56,12 +56,14 @@ pub struct Terms<'a> {
     pub window: &'a str,
     /// The percentage of responses that should be good, such as `99.9`.
     pub objective: &'a str,
+    /// The name of a service level objective in the filter's configuration, such as `fast`.
+    pub slo: &'a str,
 }
 
 impl Terms<'_> {
     /// What the documents show.
     pub const SHOWN: Terms<'static> =
-        Terms { direction: "inbound", selector: "", window: "5m", objective: "99.9" };
+        Terms { direction: "inbound", selector: "", window: "5m", objective: "99.9", slo: "fast" };
 }
 
 /// How deep queries may name one another.
@@ -141,6 +143,7 @@ impl Queries {
             "selector" => terms.selector,
             "window" => terms.window,
             "objective" => terms.objective,
+            "slo" => terms.slo,
             _ => {
                 let (text, window) = match self.parts.get(word) {
                     Some(text) => (text, None),

@@ -1,35 +1,66 @@
 //! The configuration. All of it may be left out.
 
-use filter_kit::config::{self, Node, Refusal};
+mod extras;
+mod log;
+mod long_lived;
+mod objective;
+mod slice;
+mod status;
 
-use crate::Direction;
+use filter_kit::config::{self, Fields, Node, Refusal};
+use filter_kit::metric::Defined;
+use filter_kit::when::When;
 
-/// What is recorded beside the metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
+pub use extras::Extras;
+pub use log::Log;
+pub use long_lived::{LongLived, Treat};
+pub use objective::Objective;
+pub use slice::Slice;
+pub use status::Status;
+
+use crate::{Direction, Families};
+
+/// What is recorded of streams.
+#[derive(Clone, Debug)]
 pub struct Timing {
     /// Which way all traffic goes; `None` to ask the listener for each stream.
     pub direction: Option<Direction>,
     /// For listeners that do not say which way their traffic goes.
     pub default_direction: Direction,
+    /// The metrics beside the base ones.
+    pub extras: Extras,
+    /// Streams whose duration is no latency.
+    pub long_lived: LongLived,
+    /// Streams that nothing is recorded of.
+    pub ignore: Option<When>,
+    /// Streams that have metrics of their own as well.
+    pub slices: Vec<Slice>,
+    /// What is promised.
+    pub objectives: Vec<Objective>,
     /// The log line, if there is to be one.
-    pub log: Option<LogLine>,
-}
-
-/// A line of JSON for each request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// How much of a path is logged, in bytes.
-    pub max_path: usize,
+    pub log: Option<Log>,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { direction: None, default_direction: Direction::Inbound, log: None }
+        Self {
+            direction: None,
+            default_direction: Direction::Inbound,
+            extras: Extras::default(),
+            long_lived: LongLived::default(),
+            ignore: None,
+            slices: Vec::new(),
+            objectives: Vec::new(),
+            log: None,
+        }
     }
 }
 
+/// How many objectives there may be: each has two counters in every family.
+const MOST_OBJECTIVES: u32 = 8;
+
 impl Timing {
-    /// Reads plugin configuration such as `{"version": 1, "log": {"enabled": true}}`; none at all is the default.
+    /// Reads plugin configuration such as `{"version": 1, "metrics": {"ttfb": true}}`; none at all is the default.
     ///
     /// # Errors
     ///
@@ -61,102 +92,66 @@ impl Timing {
                 "inbound",
                 |node| node.one_of(&Direction::WORDS),
             );
-            let log = fields.optional("log", "A line of JSON for each request", log);
-            Some(Self { direction: direction?, default_direction: default_direction?, log: log?.flatten() })
+            let extras = fields.optional("metrics", "What is recorded beside the base metrics", Extras::read);
+            let long_lived = LongLived::fields(fields);
+            let ignore = fields.optional(
+                "ignore",
+                "Streams that nothing is recorded of, such as health checks",
+                When::read,
+            );
+            let slices = fields.optional(
+                "slices",
+                "Streams that have all metrics once more, under a name of their own",
+                |node| node.up_to(slice::MOST, Slice::read),
+            );
+            let objectives = fields.optional(
+                "slo",
+                "Service level objectives: how many streams count, and how many were good",
+                |node| node.up_to(MOST_OBJECTIVES, Objective::read),
+            );
+            let log = fields.optional("log", "Lines of JSON in Envoy's log", Log::read);
+            let timing = Self {
+                direction: direction?,
+                default_direction: default_direction?,
+                extras: extras?.unwrap_or_default(),
+                long_lived: long_lived?,
+                ignore: ignore?,
+                slices: slices?.unwrap_or_default(),
+                objectives: objectives?.unwrap_or_default(),
+                log: log?.flatten(),
+            };
+            timing.names_are_distinct(fields).then_some(timing)
         })
     }
-}
 
-fn log(node: Node<'_>) -> Option<Option<LogLine>> {
-    node.object(|fields| {
-        let enabled = fields.required("enabled", "Whether to write it", |node| node.boolean());
-        let max_path = fields.or("max_path", "How much of a path it has, in bytes", 128, |node| {
-            usize::try_from(node.integer(1..=4096)?).ok()
+    /// Whether duration and class of every stream are all that is recorded.
+    pub fn is_plain(&self) -> bool {
+        let nothing_more = self.slices.is_empty() && self.objectives.is_empty() && self.log.is_none();
+        nothing_more && self.ignore.is_none() && !self.extras.any()
+    }
+
+    /// Two metrics of one name would be one metric that counts neither.
+    fn names_are_distinct(&self, fields: &Fields<'_>) -> bool {
+        let (mut names, mut distinct) = (Defined::new(), true);
+        // A direction has the names of the other.
+        Families::of(self, Direction::Inbound, &mut |_, name| {
+            let mut is_new = false;
+            names.id(name, |_| {
+                is_new = true;
+                Some(0)
+            });
+            if !is_new {
+                distinct = false;
+                let message = format!(
+                    "the names in `slices` and `slo` make the metric {name} twice, expected other names"
+                );
+                let _: Option<()> = fields.problem(message);
+            }
+            None
         });
-        let max_path = max_path?;
-        Some(enabled?.then_some(LogLine { max_path }))
-    })
-}
-
-/// The configurations of the plugins in a VM, numbered in the order they came. Each is there once, so there are
-/// more only when an operator writes another.
-#[derive(Debug, Default)]
-pub struct Configurations(Vec<Timing>);
-
-impl Configurations {
-    /// None yet.
-    pub const fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    /// The number of `timing`, or the one it would have.
-    pub fn number_of(&self, timing: &Timing) -> usize {
-        self.0.iter().position(|other| other == timing).unwrap_or(self.0.len())
-    }
-
-    /// Adds `timing` unless it is there.
-    pub fn add(&mut self, timing: Timing) {
-        if self.number_of(&timing) == self.0.len() {
-            self.0.push(timing);
-        }
-    }
-
-    /// The configuration that has this number.
-    pub fn get(&self, number: usize) -> Option<&Timing> {
-        self.0.get(number)
-    }
-
-    /// The configuration of every plugin, if they have but one.
-    pub fn only(&self) -> Option<&Timing> {
-        match self.0.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
+        distinct
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_configuration_records_metrics_alone() {
-        for json in ["", " ", r#"{"version": 1}"#, r#"{"version": 1, "log": {"enabled": false}}"#] {
-            assert_eq!(Timing::from_json(json.as_bytes()), Ok(Timing::default()), "{json}");
-        }
-    }
-
-    #[test]
-    fn a_direction_that_is_known_can_be_given() {
-        let direction = |json: &str| Timing::from_json(json.as_bytes()).unwrap().direction;
-        assert_eq!(direction(r#"{"version": 1, "direction": "outbound"}"#), Some(Direction::Outbound));
-        assert_eq!(direction(r#"{"version": 1, "direction": "auto"}"#), None);
-    }
-
-    #[test]
-    fn every_mistake_is_named_at_once() {
-        let json =
-            r#"{"default_direction": "sideways", "log": {"enable": true, "max_path": 0}, "labels": []}"#;
-        let refusal = Timing::from_json(json.as_bytes()).unwrap_err();
-        let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            ["labels", "version", "default_direction", "log.enable", "log.enabled", "log.max_path"]
-        );
-    }
-
-    #[test]
-    fn each_configuration_of_a_vm_has_one_number() {
-        let [first, second] = [Direction::Inbound, Direction::Outbound]
-            .map(|direction| Timing { direction: Some(direction), ..Timing::default() });
-        let mut configurations = Configurations::new();
-        assert_eq!(configurations.only(), None);
-        for (timing, number) in [(&first, 0), (&first, 0), (&second, 1), (&first, 0), (&second, 1)] {
-            assert_eq!(configurations.number_of(timing), number);
-            configurations.add(timing.clone());
-            assert_eq!(configurations.get(number), Some(timing));
-            assert_eq!(configurations.only().is_some(), configurations.get(1).is_none());
-        }
-        assert_eq!(configurations.get(2), None);
-    }
-}
+mod tests;

@@ -1,108 +1,109 @@
-//! The log line: one JSON object that is valid whatever bytes a client sent.
+//! The log line: one JSON object that is valid whatever bytes a client sent. It has the same members each time; `null`
+//! stands for what is not known.
+
+mod escape;
+mod time;
 
 use std::fmt::Write;
 
-use crate::Direction;
+use escape::{cut, push_escaped};
+use filter_kit::reads::{Map, Reads, first, without_query};
+use time::push_time;
 
-/// What is logged of a stream that is over.
-#[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
-    /// Which way it went.
-    pub direction: Direction,
-    /// Value of `:method`.
-    pub method: &'a [u8],
-    /// Value of `:path`; its query is not logged.
-    pub path: &'a [u8],
-    /// Value of `:authority`.
-    pub authority: &'a [u8],
-    /// Status code; 0 if there was no response.
-    pub code: u64,
-    /// Duration in milliseconds, if Envoy knew it.
-    pub duration_ms: Option<u64>,
+use crate::config::Log;
+use crate::duration::milliseconds;
+use crate::{Direction, Exchange};
+
+/// The longest of the texts that have no limit of their own, in bytes.
+const MAX_OTHER: usize = 255;
+/// The longest value of a header that is logged, in bytes.
+const MAX_HEADER: usize = 256;
+
+/// The line of a stream that is over, at `now_ms` since 1970.
+pub fn line(reads: &impl Reads, log: &Log, direction: Direction, exchange: &Exchange, now_ms: u64) -> String {
+    let mut json = String::with_capacity(512);
+    json.push_str("{\"ts\":\"");
+    push_time(&mut json, now_ms);
+    json.push_str("\",\"direction\":\"");
+    json.push_str(direction.as_str());
+    json.push('"');
+    push_header(&mut json, reads, "method", ":method", MAX_OTHER);
+    push_path(&mut json, reads, log);
+    push_header(&mut json, reads, "authority", ":authority", MAX_OTHER);
+    // Writing to a String cannot fail.
+    let _ = write!(json, ",\"code\":{},\"class\":", exchange.code);
+    match exchange.class() {
+        Some(class) => {
+            let _ = write!(json, "\"{class}xx\"");
+        }
+        None => json.push_str("null"),
+    }
+    json.push_str(",\"flags\":\"");
+    for (index, flag) in exchange.flags.names().enumerate() {
+        json.push_str(if index == 0 { "" } else { "," });
+        json.push_str(flag);
+    }
+    json.push('"');
+    for (name, value) in [
+        ("duration_ms", exchange.duration.map(milliseconds)),
+        ("ttfb_ms", exchange.ttfb.map(milliseconds)),
+        ("upstream_ms", exchange.upstream.map(milliseconds)),
+        ("request_bytes", exchange.request_bytes),
+        ("response_bytes", exchange.response_bytes),
+        ("grpc_status", exchange.grpc.and_then(|status| u64::try_from(status).ok())),
+    ] {
+        let _ = write!(json, ",\"{name}\":");
+        match value {
+            Some(value) => {
+                let _ = write!(json, "{value}");
+            }
+            None => json.push_str("null"),
+        }
+    }
+    push_header(&mut json, reads, "request_id", "x-request-id", MAX_OTHER);
+    json.push_str(",\"headers\":{");
+    for (index, name) in log.headers.iter().enumerate() {
+        json.push_str(if index == 0 { "\"" } else { ",\"" });
+        // A header's name has no character that would have to be escaped.
+        json.push_str(name);
+        json.push_str("\":");
+        push_value(&mut json, reads, name, MAX_HEADER);
+    }
+    json.push_str("}}");
+    json
 }
 
-/// The longest method and authority that are logged, in bytes.
-const MAX_OTHER: usize = 255;
+fn push_header(json: &mut String, reads: &impl Reads, member: &str, header: &str, limit: usize) {
+    json.push_str(",\"");
+    json.push_str(member);
+    json.push_str("\":");
+    push_value(json, reads, header, limit);
+}
 
-impl Line<'_> {
-    /// The line as JSON, with at most `max_path` bytes of the path.
-    pub fn to_json(&self, max_path: usize) -> String {
-        // The query is left out: it is where tokens and personal data stand.
-        let path = self.path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
-        let mut json = String::with_capacity(160 + path.len().min(max_path));
-        json.push_str("{\"direction\":\"");
-        json.push_str(self.direction.as_str());
-        for (name, value, limit) in [
-            ("method", self.method, MAX_OTHER),
-            ("path", path, max_path),
-            ("authority", self.authority, MAX_OTHER),
-        ] {
-            json.push_str("\",\"");
-            json.push_str(name);
-            json.push_str("\":\"");
-            push_escaped(&mut json, value.get(..limit).unwrap_or(value));
-        }
-        let _ = write!(json, "\",\"code\":{}", self.code); // writing to a String cannot fail
-        if let Some(duration) = self.duration_ms {
-            let _ = write!(json, ",\"duration_ms\":{duration}");
-        }
-        json.push('}');
-        json
+fn push_value(json: &mut String, reads: &impl Reads, header: &str, limit: usize) {
+    let found = first(reads, Map::Request, header, |value| {
+        json.push('"');
+        push_escaped(json, cut(value, limit));
+        json.push('"');
+    });
+    if found.is_none() {
+        json.push_str("null");
     }
 }
 
-/// Pushes `bytes` as the inside of a JSON string; what is not UTF-8 becomes U+FFFD.
-fn push_escaped(json: &mut String, bytes: &[u8]) {
-    for character in String::from_utf8_lossy(bytes).chars() {
-        match character {
-            '"' | '\\' => json.extend(['\\', character]),
-            // Controls, and the two that some readers take for line ends.
-            control if control.is_control() || matches!(control, '\u{2028}' | '\u{2029}') => {
-                let _ = write!(json, "\\u{:04x}", u32::from(control));
-            }
-            other => json.push(other),
-        }
+fn push_path(json: &mut String, reads: &impl Reads, log: &Log) {
+    json.push_str(",\"path\":");
+    let found = first(reads, Map::Request, ":path", |path| {
+        // The query is left out unless it is asked for: it is where tokens and personal data stand.
+        let path = if log.query { path } else { without_query(path) };
+        json.push('"');
+        push_escaped(json, cut(path, log.max_path));
+        json.push('"');
+    });
+    if found.is_none() {
+        json.push_str("null");
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line<'a>(path: &'a [u8]) -> Line<'a> {
-        Line {
-            direction: Direction::Inbound,
-            method: b"GET",
-            path,
-            authority: b"localhost",
-            code: 200,
-            duration_ms: Some(12),
-        }
-    }
-
-    #[test]
-    fn the_query_is_left_out_and_a_long_path_is_cut() {
-        assert_eq!(
-            line(b"/a/bcdef?token=1").to_json(4),
-            r#"{"direction":"inbound","method":"GET","path":"/a/b","authority":"localhost","code":200,"duration_ms":12}"#
-        );
-    }
-
-    #[test]
-    fn a_duration_that_is_not_known_is_left_out() {
-        let json = Line { duration_ms: None, code: 0, ..line(b"/") }.to_json(128);
-        assert!(json.ends_with(r#""code":0}"#), "{json}");
-    }
-
-    #[test]
-    fn any_bytes_make_one_valid_line() {
-        let every: Vec<u8> = (0..=255).filter(|byte| !b"?#".contains(byte)).collect();
-        let line = Line { method: &every, authority: &every, ..line(&every) };
-        for limit in [1, 100, 1000] {
-            let json = line.to_json(limit);
-            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-            assert_eq!(value["code"], 200, "{json}");
-            assert!(json.chars().all(|character| !character.is_control()), "{json}");
-        }
-    }
-}
+mod tests;

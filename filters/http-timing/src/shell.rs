@@ -1,84 +1,215 @@
 //! The shell: what is done when Envoy calls. `abi` has the calls themselves.
 
 mod abi;
+mod asked;
+mod own;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
-use self::abi::{Kind, Level, Map};
-use crate::{Configurations, Direction, Line, LogLine, Timing, class, milliseconds, status};
+use filter_kit::metric::Defined;
+
+use self::abi::Level;
+use self::asked::{Asked, Metrics};
+use self::own::Own;
+use crate::configurations::Configurations;
+use crate::line::line;
+use crate::sampler::{Sampler, Verdict};
+use crate::under_way::UnderWay;
+use crate::{Begun, Direction, Exchange, Faults, Kind, Plan, Timing};
 
 thread_local! {
-    static VM: RefCell<Vm> =
-        const { RefCell::new(Vm { configurations: Configurations::new(), all_numbered: true, metrics: None }) };
+    static VM: RefCell<Vm> = const { RefCell::new(Vm::new()) };
+    /// What is known of streams under way: of none, unless a plugin of this VM wants something of theirs.
+    static UNDER_WAY: RefCell<UnderWay<Stream>> = const { RefCell::new(UnderWay::new()) };
+    /// Whether a plugin of this VM counts streams under way.
+    static WANTS_REQUESTS: Cell<bool> = const { Cell::new(false) };
+    /// Whether a plugin of this VM wants to know when responses begin.
+    static WANTS_RESPONSES: Cell<bool> = const { Cell::new(false) };
+    static SAMPLER: Cell<Sampler> = const { Cell::new(Sampler::new(0)) };
 }
 
-/// What every plugin that runs in this VM shares. Nothing is kept for a stream, so nothing has to be freed for one.
+/// What every plugin that runs in this VM shares.
 struct Vm {
-    configurations: Configurations,
+    configurations: Configurations<Plan>,
     /// Whether every root context knows the number of its configuration.
     all_numbered: bool,
-    /// Defined once: none is ever freed.
-    metrics: Option<[Metrics; 2]>,
+    /// A changed configuration makes a new root context in the same VM, which must not define again.
+    defined: Defined,
+    own: Own,
 }
 
-/// The metrics of one direction; `None` for one that Envoy refused.
-#[derive(Clone, Copy)]
-struct Metrics {
-    duration: Option<u32>,
-    /// Of the classes 2xx to 5xx.
-    responses: [Option<u32>; 4],
+/// A stream under way.
+struct Stream {
+    /// Of the configuration that it began with.
+    plan: Rc<Plan>,
+    begun: Option<Begun>,
+    /// When its response began, by the monotonic clock; `None` if it has not, or nobody wants to know.
+    first_byte: Option<u64>,
 }
 
-fn on_configure(size: usize) -> bool {
-    match Timing::from_json(&abi::plugin_configuration(size)) {
-        Ok(timing) => VM.with(|vm| vm.try_borrow_mut().is_ok_and(|mut vm| vm.configure(timing))),
-        Err(refusal) => {
-            for problem in refusal.problems() {
-                abi::log(Level::Error, &problem.to_string());
-            }
-            false
-        }
-    }
+fn on_configure(root: u32, size: usize) -> bool {
+    let text = abi::plugin_configuration(size);
+    VM.with(|vm| vm.try_borrow_mut().is_ok_and(|mut vm| vm.configure(root, text.trim_ascii())))
 }
 
-/// Called once for each stream, also for those that another filter answered; by then Envoy knows everything.
-fn on_log() {
+/// Called twice a minute for each root context that lives.
+fn on_tick(root: u32) {
     VM.with(|vm| {
-        let Ok(vm) = vm.try_borrow() else { return };
-        let Some(timing) = vm.timing() else { return };
-        // Read each time unless it is given: listeners of both directions share a root context (Envoy 1.36 to 1.40).
-        let direction = timing.direction.unwrap_or_else(|| {
-            abi::attribute("xds\0listener_direction")
-                .and_then(Direction::from_attribute)
-                .unwrap_or(timing.default_direction)
-        });
-        let duration = abi::attribute("request\0duration").and_then(milliseconds);
-        // The header, for a header costs a third of what the attribute `response.code` does.
-        let code = abi::header(Map::Response, ":status", status).unwrap_or(0);
-        if let Some([inbound, outbound]) = &vm.metrics {
-            match direction {
-                Direction::Inbound => inbound.record(duration, code),
-                Direction::Outbound => outbound.record(duration, code),
-            }
-        }
-        if let Some(log) = &timing.log {
-            write(log, direction, code, duration);
+        if let Ok(mut vm) = vm.try_borrow_mut()
+            && vm.configurations.tick(root)
+        {
+            vm.note_what_is_wanted();
         }
     });
 }
 
-fn write(log: &LogLine, direction: Direction, code: u64, duration_ms: Option<u64>) {
-    let header = |name| abi::header(Map::Request, name, <[u8]>::to_vec).unwrap_or_default();
-    let (method, path, authority) = (header(":method"), header(":path"), header(":authority"));
-    let line = Line { direction, method: &method, path: &path, authority: &authority, code, duration_ms };
-    abi::log(Level::Info, &line.to_json(log.max_path));
+fn on_request_headers(context: u32) {
+    if !WANTS_REQUESTS.get() {
+        return;
+    }
+    let Some((plan, own)) = plan() else { return };
+    if !plan.timing.extras.inflight {
+        return;
+    }
+    let mut faults = Faults::default();
+    let begun = plan.begin(&Asked::of_request(), &Metrics, &mut faults);
+    own.count(faults);
+    keep(context, Stream { plan, begun: Some(begun), first_byte: None });
+}
+
+fn on_response_headers(context: u32) {
+    if !WANTS_RESPONSES.get() {
+        return;
+    }
+    let known = UNDER_WAY.with(|streams| {
+        let Ok(mut streams) = streams.try_borrow_mut() else { return false };
+        let Some(stream) = streams.get_mut(context) else { return false };
+        if stream.plan.timing.extras.ttfb {
+            stream.first_byte = abi::monotonic();
+        }
+        true
+    });
+    if known {
+        return;
+    }
+    if let Some((plan, _)) = plan().filter(|(plan, _)| plan.timing.extras.ttfb) {
+        keep(context, Stream { plan, begun: None, first_byte: abi::monotonic() });
+    }
+}
+
+fn keep(context: u32, stream: Stream) {
+    UNDER_WAY.with(|streams| {
+        if let Ok(mut streams) = streams.try_borrow_mut() {
+            streams.insert(context, stream);
+        }
+    });
+}
+
+/// Called once for each stream, also for those that another filter answered; by then Envoy knows everything.
+fn on_log(context: u32) {
+    if WANTS_REQUESTS.get() || WANTS_RESPONSES.get() {
+        let known = UNDER_WAY.with(|streams| streams.try_borrow_mut().ok()?.remove(context));
+        if let Some(stream) = known {
+            return end(&stream);
+        }
+    }
+    VM.with(|vm| {
+        let Ok(vm) = vm.try_borrow() else { return };
+        let Some(plan) = vm.plan() else { return };
+        if plan.is_plain {
+            let mut faults = Faults::default();
+            plan.record_plain(&Asked::of_response(), &Metrics, &mut faults);
+            vm.own.count(faults);
+        } else {
+            record(plan, vm.own, None, None);
+        }
+    });
+}
+
+/// A stream of which something is known is over.
+#[inline(never)]
+fn end(stream: &Stream) {
+    if let Some(begun) = stream.begun {
+        stream.plan.end(begun, &Metrics);
+    }
+    let since = stream.first_byte.and_then(|first| Some(abi::monotonic()?.saturating_sub(first)));
+    let own = VM.with(|vm| vm.try_borrow().ok().map(|vm| vm.own));
+    record(&stream.plan, own.unwrap_or_default(), stream.begun, since);
+}
+
+#[inline(never)]
+fn record(plan: &Plan, own: Own, begun: Option<Begun>, since_first_byte: Option<u64>) {
+    let (asked, mut faults) = (Asked::of_response(), Faults::default());
+    let recorded = plan.record(&asked, &Metrics, begun, since_first_byte, &mut faults);
+    own.count(faults);
+    if let Some((direction, exchange)) = recorded
+        && plan.timing.log.is_some()
+    {
+        write(plan, own, &asked, direction, exchange);
+    }
+}
+
+fn write(plan: &Plan, own: Own, asked: &Asked, direction: Direction, mut exchange: Exchange) {
+    let Some(log) = plan.timing.log.as_ref().filter(|log| log.wants(&exchange)) else { return };
+    let mut sampler = SAMPLER.get();
+    let (verdict, now_ms) = sampler.decide(log, abi::now_ms);
+    SAMPLER.set(sampler);
+    match verdict {
+        Verdict::Logged => {
+            exchange.complete(asked, &plan.timing);
+            abi::log(Level::Info, &line(asked, log, direction, &exchange, now_ms));
+            own.count_line();
+        }
+        Verdict::Dropped => own.count_dropped_line(),
+        Verdict::NotDrawn => {}
+    }
+}
+
+/// The plan of the plugin whose stream Envoy speaks of.
+fn plan() -> Option<(Rc<Plan>, Own)> {
+    VM.with(|vm| {
+        let vm = vm.try_borrow().ok()?;
+        Some((Rc::clone(vm.plan()?), vm.own))
+    })
 }
 
 impl Vm {
-    fn configure(&mut self, timing: Timing) -> bool {
-        let number = self.configurations.number_of(&timing);
+    const fn new() -> Self {
+        Self {
+            configurations: Configurations::new(),
+            all_numbered: true,
+            defined: Defined::new(),
+            own: Own::none(),
+        }
+    }
+
+    fn configure(&mut self, root: u32, text: &[u8]) -> bool {
+        self.own = Own::of(&mut |kind, name| define(&mut self.defined, kind, name));
+        let accepted = self.accept(root, text);
+        self.own.count_configuration(accepted);
+        if accepted {
+            self.note_what_is_wanted();
+            // Not before: a plugin that is refused has no timer.
+            abi::tick_every(30_000);
+        }
+        accepted
+    }
+
+    fn accept(&mut self, root: u32, text: &[u8]) -> bool {
+        let timing = match Timing::from_json(text) {
+            Ok(timing) => timing,
+            Err(refusal) => {
+                for problem in refusal.problems() {
+                    abi::log(Level::Error, &problem.to_string());
+                }
+                return false;
+            }
+        };
+        let number = self.configurations.number_of(text);
         let all_numbered = self.all_numbered && keep_number(number);
-        if number > 0 && !all_numbered {
+        let is_another = self.configurations.count() > 0 && self.configurations.get(number).is_none();
+        if is_another && !all_numbered {
             abi::log(
                 Level::Error,
                 "config: differs from the one of another plugin in this VM, and this host cannot tell them apart; \
@@ -87,13 +218,22 @@ impl Vm {
             return false;
         }
         self.all_numbered = all_numbered;
-        self.configurations.add(timing);
-        self.metrics.get_or_insert_with(|| [Direction::Inbound, Direction::Outbound].map(Metrics::of));
+        let defined = &mut self.defined;
+        self.configurations.add(root, text, || {
+            SAMPLER.set(Sampler::new(abi::random()));
+            Plan::new(timing, &mut |kind, name| define(defined, kind, name))
+        });
         true
     }
 
-    /// The configuration of the plugin whose stream Envoy speaks of.
-    fn timing(&self) -> Option<&Timing> {
+    /// Envoy calls for each stream what a module exports. What nobody wants is then left at once.
+    fn note_what_is_wanted(&self) {
+        let wants = |test: fn(&Timing) -> bool| self.configurations.iter().any(|plan| test(&plan.timing));
+        WANTS_REQUESTS.set(wants(|timing| timing.extras.inflight));
+        WANTS_RESPONSES.set(wants(|timing| timing.extras.ttfb));
+    }
+
+    fn plan(&self) -> Option<&Rc<Plan>> {
         self.configurations.only().or_else(|| self.configurations.get(kept_number()?))
     }
 }
@@ -123,32 +263,12 @@ fn kept_number() -> Option<usize> {
     usize::try_from(i64::from_le_bytes(value)).ok()
 }
 
-impl Metrics {
-    fn of(direction: Direction) -> Self {
-        let direction = direction.as_str();
-        Self {
-            duration: define(Kind::Histogram, &format!("wasm_http_{direction}_duration_ms")),
-            responses: [2, 3, 4, 5].map(|class| {
-                define(Kind::Counter, &format!("wasm_http_{direction}_responses_total_{class}xx"))
-            }),
+fn define(defined: &mut Defined, kind: Kind, name: &str) -> Option<u32> {
+    defined.id(name, |name| {
+        let id = abi::define(kind, name);
+        if id.is_none() {
+            abi::log(Level::Warn, &format!("metric {name} is not recorded: the host refused to define it"));
         }
-    }
-
-    fn record(&self, duration: Option<u64>, code: u64) {
-        if let (Some(id), Some(duration)) = (self.duration, duration) {
-            abi::record(id, duration);
-        }
-        let counter = class(code).and_then(|class| self.responses.get(class.wrapping_sub(2)));
-        if let Some(id) = counter.copied().flatten() {
-            abi::increment(id);
-        }
-    }
-}
-
-fn define(kind: Kind, name: &str) -> Option<u32> {
-    let id = abi::define(kind, name);
-    if id.is_none() {
-        abi::log(Level::Warn, &format!("metric {name} is not recorded: the host refused to define it"));
-    }
-    id
+        id
+    })
 }

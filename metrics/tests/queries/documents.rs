@@ -27,6 +27,7 @@ fn shown(expression: &str) -> String {
         .replace(r#"{job=~"$job",instance=~"$instance"}"#, "")
         .replace("$__rate_interval", Terms::SHOWN.window)
         .replace("${objective}", Terms::SHOWN.objective)
+        .replace("${slo}", Terms::SHOWN.slo)
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn the_dashboard_is_one_that_grafana_can_import_anywhere() {
     assert!(dashboard.get("id").is_none());
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let names: BTreeSet<&str> = variables.iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["datasource", "direction", "instance", "job", "objective"]));
+    assert_eq!(names, BTreeSet::from(["datasource", "direction", "instance", "job", "objective", "slo"]));
     assert_eq!(variables[0]["type"], "datasource");
     let panels = dashboard["panels"].as_array().unwrap();
     let mut places = BTreeSet::new();
@@ -63,7 +64,10 @@ fn the_dashboard_is_one_that_grafana_can_import_anywhere() {
         let title = title.unwrap_or_else(|| panic!("a panel without a title: {panel}"));
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
         let unit = panel["fieldConfig"]["defaults"]["unit"].as_str().unwrap_or_default();
-        assert!(["reqps", "ms", "percentunit", "none"].contains(&unit), "{title}: unit {unit:?}");
+        assert!(
+            ["reqps", "ms", "percentunit", "bytes", "Bps", "none"].contains(&unit),
+            "{title}: unit {unit:?}"
+        );
         assert!(!panel["targets"].as_array().unwrap().is_empty(), "{title} asks nothing");
         assert!(places.insert(panel["gridPos"].to_string()), "{title} lies on another");
         assert!(ids.insert(panel["id"].to_string()), "{title} has the id of another");
@@ -91,14 +95,35 @@ fn the_bounds_that_queries_ask_for_are_those_of_the_bootstraps() {
     let bound: u64 = rest.split_once('(').unwrap().0.parse().unwrap();
     for bootstrap in [Bootstrap::filter("http-timing"), Bootstrap::all()] {
         let tree: Value = serde_json::from_str(&bootstrap.to_json()).unwrap();
-        let buckets = &tree["stats_config"]["histogram_bucket_settings"][0]["buckets"];
-        let buckets: Vec<u64> = buckets.as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+        let buckets = buckets(&tree, "_ms$");
         assert!(buckets.contains(&bound), "{bound} is no bound of {buckets:?}");
         assert!(buckets.is_sorted(), "{buckets:?}");
         for (metric, of_annotation) in annotation() {
             assert_eq!(of_annotation, buckets, "{metric}");
         }
     }
+}
+
+/// The upper bounds that a bootstrap has for the histograms whose names end so.
+fn buckets(tree: &Value, end: &str) -> Vec<u64> {
+    let settings = tree["stats_config"]["histogram_bucket_settings"].as_array().unwrap();
+    let regex = format!(r"^wasmcustom\.wasm_http_.*{end}");
+    let found = settings.iter().find(|one| one["match"]["safe_regex"]["regex"] == regex.as_str());
+    let bounds = found.unwrap_or_else(|| panic!("there are no buckets for {regex}"))["buckets"].as_array();
+    bounds.unwrap().iter().filter_map(Value::as_u64).collect()
+}
+
+#[test]
+fn every_kind_of_histogram_has_bounds_of_its_own_in_the_bootstraps() {
+    let all = [Bootstrap::filter("http-timing"), Bootstrap::all()].map(|bootstrap| {
+        let tree: Value = serde_json::from_str(&bootstrap.to_json()).unwrap();
+        ["_stream_duration_ms$", "_ms$", "_us$", "_bytes$"].map(|end| {
+            let buckets = buckets(&tree, end);
+            assert!(buckets.is_sorted() && (10..=20).contains(&buckets.len()), "{end}: {buckets:?}");
+            buckets
+        })
+    });
+    assert_eq!(all[0], all[1]);
 }
 
 /// The buckets in the page's annotation for Istio, by the beginnings of names.

@@ -108,7 +108,7 @@ impl Stream {
             (None, None, None) => return,
         };
         let separator = if list.is_empty() { "" } else { ":" };
-        if !attribute::set(STATE, [what, ":", why, separator, list].concat().as_bytes()) {
+        if !attribute::keep(STATE, [what, ":", why, separator, list].concat().as_bytes()) {
             metrics.errors.increment();
         }
     }

@@ -2,7 +2,8 @@
 //! what this module calls of Envoy.
 //!
 //! The SDK needs a call when a stream begins and one when it is freed, and frees what each hostcall answers. All
-//! that costs as much as the work of this filter: here Envoy calls it once for each stream, when it is over.
+//! that costs as much as the work of this filter: here Envoy calls it when a stream is over, and twice before for those
+//! that want it.
 #![expect(
     unsafe_code,
     reason = "the ABI is exported functions, imported functions and pointers between them"
@@ -10,6 +11,8 @@
 
 use std::cell::RefCell;
 use std::ptr::null_mut;
+
+use crate::Kind;
 
 thread_local! {
     /// Where Envoy writes what a hostcall answers. One is enough: each hostcall here has one answer, and it is
@@ -52,6 +55,20 @@ mod import {
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
         pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(
+            map: u32,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    }
+
+    // Envoy gives these to any module, whatever target it was compiled for (Envoy 1.36 to 1.40, `exports.cc`).
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
+        pub(super) fn random_get(bytes: *mut u8, size: usize) -> u32;
     }
 }
 
@@ -77,14 +94,36 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 
 /// Called by Envoy for each root context, before it serves: a plugin, in one of its configurations.
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(_root: u32, size: usize) -> u32 {
-    u32::from(super::on_configure(size))
+extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+    u32::from(super::on_configure(root, size))
+}
+
+/// Called by Envoy once in a period for each root context that asked for it, while it lives.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(root: u32) {
+    super::on_tick(root);
+}
+
+const CONTINUE: u32 = 0;
+
+/// Called by Envoy for each request that comes to this filter.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _is_end: u32) -> u32 {
+    super::on_request_headers(context);
+    CONTINUE
+}
+
+/// Called by Envoy when the response to such a request begins, whoever makes it.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(context: u32, _headers: u32, _is_end: u32) -> u32 {
+    super::on_response_headers(context);
+    CONTINUE
 }
 
 /// Called by Envoy for each stream that is over.
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_log(_context: u32) {
-    super::on_log();
+extern "C" fn proxy_on_log(context: u32) {
+    super::on_log(context);
 }
 
 /// Hands `read` what a hostcall answered; `None` if the host has anything against answering.
@@ -118,12 +157,12 @@ pub(super) fn plugin_configuration(size: usize) -> Vec<u8> {
     answer(hostcall, <[u8]>::to_vec).unwrap_or_default()
 }
 
-/// The attribute at `path`, whose segments are divided by zero bytes as in `"request\0duration"`, as an integer,
-/// or a duration in nanoseconds: Envoy writes either as 8 bytes, little endian.
-pub(super) fn attribute(path: &str) -> Option<i64> {
+/// Hands `read` the attribute at `path`, whose segments are divided by zero bytes as in `"request\0duration"`; `None` if
+/// there is none.
+pub(super) fn attribute<R>(path: &str, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
     // SAFETY: the path is valid for its length, and both out pointers for a write.
     let hostcall = |at, size| unsafe { import::proxy_get_property(path.as_ptr(), path.len(), at, size) };
-    answer(hostcall, |value| value.try_into().ok().map(i64::from_le_bytes))?
+    answer(hostcall, read)
 }
 
 /// A header map of a stream that is over.
@@ -140,6 +179,13 @@ pub(super) fn header<R>(map: Map, name: &str, read: impl FnOnce(&[u8]) -> R) -> 
         import::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), at, size)
     };
     answer(hostcall, read)
+}
+
+/// All lines of a map, as the ABI writes them down.
+pub(super) fn pairs(map: Map) -> Vec<u8> {
+    // SAFETY: both out pointers are valid for a write.
+    let hostcall = |at, size| unsafe { import::proxy_get_header_map_pairs(map as u32, at, size) };
+    answer(hostcall, <[u8]>::to_vec).unwrap_or_default()
 }
 
 /// What Envoy's own function `name` answers, if that is of `N` bytes.
@@ -172,13 +218,6 @@ pub(super) fn log(level: Level, text: &str) {
     unsafe { import::proxy_log(level as u32, text.as_ptr(), text.len()) };
 }
 
-/// What a metric does with what it is given.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Counter = 0,
-    Histogram = 2,
-}
-
 /// The id of a new metric. Envoy gives a new one at every definition, even of a name it has (Envoy 1.40,
 /// `context.cc`), and never frees one.
 pub(super) fn define(kind: Kind, name: &str) -> Option<u32> {
@@ -188,14 +227,45 @@ pub(super) fn define(kind: Kind, name: &str) -> Option<u32> {
     (status == 0).then_some(id)
 }
 
-/// Adds one to the counter `id`.
-pub(super) fn increment(id: u32) {
+/// Adds to the counter or gauge `id`.
+pub(super) fn add(id: u32, by: i64) {
     // SAFETY: numbers alone. Only an unknown id is refused, and this one is Envoy's own.
-    unsafe { import::proxy_increment_metric(id, 1) };
+    unsafe { import::proxy_increment_metric(id, by) };
 }
 
 /// Records one value in the histogram `id`.
 pub(super) fn record(id: u32, value: u64) {
     // SAFETY: numbers alone, as above.
     unsafe { import::proxy_record_metric(id, value) };
+}
+
+/// The time in milliseconds since 1970, by the wall clock; 0 if the host has none.
+pub(super) fn now_ms() -> u64 {
+    let mut time = 0;
+    // SAFETY: the out pointer is valid for a write.
+    unsafe { import::proxy_get_current_time_nanoseconds(&raw mut time) };
+    time / 1_000_000
+}
+
+/// Nanoseconds by a clock that never goes back, from whenever.
+pub(super) fn monotonic() -> Option<u64> {
+    const MONOTONIC: u32 = 1;
+    let mut time = 0;
+    // SAFETY: the out pointer is valid for a write.
+    let errno = unsafe { import::clock_time_get(MONOTONIC, 0, &raw mut time) };
+    (errno == 0).then_some(time)
+}
+
+/// A random number; 0 if the host has none.
+pub(super) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: the bytes are valid for a write of their length.
+    unsafe { import::random_get(bytes.as_mut_ptr(), bytes.len()) };
+    u64::from_le_bytes(bytes)
+}
+
+/// Has Envoy call `proxy_on_tick` of the root context at hand once in so many milliseconds.
+pub(super) fn tick_every(milliseconds: u32) {
+    // SAFETY: a number alone.
+    unsafe { import::proxy_set_tick_period_milliseconds(milliseconds) };
 }

@@ -1,8 +1,16 @@
 //! http-timing as the proxy runs it: what a scraper and a reader of the log see.
 
+mod extras;
+mod hostile;
+mod log;
+mod long_lived;
+mod update;
+
 use std::time::Duration;
 
-use proxy_wasm_harness::{Host, HostBuilder, Level, Metric, Plugin, Response, Status, budget, filter, json};
+use proxy_wasm_harness::{
+    Costs, Host, HostBuilder, Level, Metric, Plugin, Response, Status, budget, filter, json,
+};
 use serde_json::Value as Json;
 
 /// Envoy's `TrafficDirection`.
@@ -134,74 +142,29 @@ fn metrics_carry_fixed_names_and_nothing_of_a_request() {
     let names = || host.metrics().into_iter().map(|(name, _)| name).collect::<Vec<String>>();
     let before = names();
     host.get("/200?user=ada").authority("shop.test").send().respond(Response::new(200));
-    let names = names();
-    assert_eq!((&names, names.len()), (&before, 10));
-    assert!(
-        names
-            .iter()
-            .all(|name| name.starts_with("wasm_http_inbound_") || name.starts_with("wasm_http_outbound_"))
-    );
-    assert_eq!(host.metric("wasm_http_inbound_duration_ms"), Some(Metric::Histogram(vec![0])));
-}
-
-#[test]
-fn the_log_line_is_one_json_object_without_the_query_whatever_the_client_sends() {
-    let host = at(OUTBOUND, json!({"version": 1, "log": {"enabled": true, "max_path": 16}}));
-    let stream =
-        host.request("POST", b"/404/a\"b\xff/very/long/path?token=hunter2").authority(b"sh\xe9p.test");
-    let stream = stream.send();
-    host.advance(Duration::from_millis(12));
-    stream.respond(Response::new(404));
-    let lines = host.logs(Level::Info);
-    assert_eq!(lines.len(), 1);
-    assert!(!lines[0].contains(['\n', '\u{0}']) && !lines[0].contains("hunter2"), "{}", lines[0]);
-    let line: Json = serde_json::from_str(&lines[0]).unwrap();
-    assert_eq!(line["method"], "POST");
-    assert!(line["path"].as_str().unwrap().starts_with("/404/a\"b"), "{line}");
-    assert_eq!(
-        (&line["code"], &line["direction"], &line["duration_ms"]),
-        (&404.into(), &"outbound".into(), &12.into())
-    );
-}
-
-#[test]
-fn a_path_of_a_megabyte_is_logged_in_part_and_its_memory_used_again() {
-    let host = at(INBOUND, json!({"version": 1, "log": {"enabled": true, "max_path": 100}}));
-    let path = format!("/{}", "x".repeat(1 << 20));
-    let send = || drop(host.get(&path).send().respond(Response::new(200)).received());
-    send();
-    let (memory, lines) = (host.memory_bytes(), host.logs(Level::Info));
-    assert!(lines[0].len() < 300, "{} bytes", lines[0].len());
-    (0..20).for_each(|_| send());
-    assert_eq!(host.memory_bytes(), memory);
-}
-
-#[test]
-fn a_proxy_that_answers_nothing_is_survived() {
-    for hostcall in
-        ["proxy_get_property", "proxy_get_header_map_value", "proxy_record_metric", "proxy_increment_metric"]
-    {
-        for status in [Status::NotFound, Status::BadArgument, Status::InternalFailure] {
-            let host = at(INBOUND, json!({"version": 1, "log": {"enabled": true}}));
-            host.fail(hostcall, status, 100);
-            exchange(&host, 200, 5);
-            host.heal();
-            exchange(&host, 200, 7);
-            assert_eq!(durations(&host, "inbound").last(), Some(&7), "{hostcall} {status:?}");
-            assert_eq!(host.traps(), [] as [String; 0], "{hostcall} {status:?}");
+    let mut found = names();
+    assert_eq!(found, before);
+    let own = [
+        "clock_errors_total",
+        "config_loads_total",
+        "config_rejects_total",
+        "log_dropped_total",
+        "log_lines_total",
+        "missing_attributes_total",
+    ];
+    let mut expected: Vec<String> = own.map(|what| format!("wasm_http_timing_{what}")).into();
+    for direction in ["inbound", "outbound"] {
+        for what in ["duration_ms", "stream_duration_ms"] {
+            expected.push(format!("wasm_http_{direction}_{what}"));
+        }
+        for class in 2..=5 {
+            expected.push(format!("wasm_http_{direction}_responses_total_{class}xx"));
         }
     }
-}
-
-#[test]
-fn no_memory_for_an_answer_is_survived() {
-    let host = at(INBOUND, json!({"version": 1}));
-    host.fail_malloc_after(0);
-    exchange(&host, 200, 5);
-    host.heal();
-    exchange(&host, 200, 7);
-    assert_eq!((responses(&host, "inbound")[0], durations(&host, "inbound")), (1, vec![7]));
-    assert_eq!(host.traps(), [] as [String; 0]);
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    assert_eq!(host.metric("wasm_http_inbound_duration_ms"), Some(Metric::Histogram(vec![0])));
 }
 
 fn named(name: &str, configuration: Json) -> Plugin {
@@ -237,26 +200,11 @@ fn plugins_that_share_a_vm_by_its_id_are_told_apart_on_every_worker() {
     for _ in 0..4 {
         host.get("/orders").send().respond(Response::new(200));
     }
-    let line = |path: &str| {
-        format!(
-            r#"{{"direction":"inbound","method":"GET","path":"{path}","authority":"example.com","code":200,"duration_ms":0}}"#
-        )
-    };
-    let expected: Vec<String> = (0..4).flat_map(|_| [line("/o"), line("/ord")]).collect();
-    assert_eq!(host.logs(Level::Info), expected);
+    let paths: Vec<Json> = log::lines(&host).into_iter().map(|line| line["path"].clone()).collect();
+    assert_eq!(paths, ["/o", "/ord", "/o", "/ord", "/o", "/ord", "/o", "/ord"]);
     assert_eq!((responses(&host, "inbound")[0], responses(&host, "outbound")[0]), (8, 4));
     // One VM for all three on each worker: each stream is asked for by an expression.
     assert_eq!(host.transcript().matches("expr_evaluate").count(), 4 * 3);
-}
-
-#[test]
-fn a_stream_is_recorded_by_the_configuration_it_began_with() {
-    let host = at(INBOUND, json!({"version": 1}));
-    let before = host.get("/").send();
-    host.reconfigure("http-timing", r#"{"version": 1, "direction": "outbound"}"#).unwrap();
-    exchange(&host, 200, 1);
-    before.respond(Response::new(404));
-    assert_eq!((responses(&host, "inbound"), responses(&host, "outbound")), ([0, 0, 1, 0], [1, 0, 0, 0]));
 }
 
 #[test]
@@ -272,17 +220,64 @@ fn every_mistake_of_a_configuration_is_named() {
     );
 }
 
+/// What a stream costs after a first one, which makes memory ready that others find ready.
+fn cost(configuration: Json) -> Costs {
+    let host = at(INBOUND, configuration);
+    exchange(&host, 200, 1);
+    let stream = host.get("/orders/1234/items?token=secret").send();
+    stream.respond(Response::ok("hello"));
+    stream.costs()
+}
+
 #[test]
 fn a_stream_costs_no_more_than_its_budget() {
-    let cost = |configuration: Json| {
-        let host = at(INBOUND, configuration);
-        // A first stream makes memory ready that others find ready.
-        exchange(&host, 200, 1);
-        let stream = host.get("/orders/1234/items?token=secret").send();
-        stream.respond(Response::ok("hello"));
-        stream.costs()
-    };
     budget!("recorded").assert(&cost(json!({"version": 1})));
     budget!("recorded_in_a_given_direction").assert(&cost(json!({"version": 1, "direction": "inbound"})));
     budget!("recorded_and_logged").assert(&cost(json!({"version": 1, "log": {"enabled": true}})));
+}
+
+#[test]
+fn each_extra_makes_only_the_hostcalls_that_it_needs() {
+    let base = cost(json!({"version": 1})).total().hostcalls;
+    // The header, the duration, the direction, and two metrics.
+    assert_eq!(base, 5);
+    for (extra, more) in [
+        ("1xx", 0),
+        ("none", 0),
+        ("requests", 1),
+        ("us", 1),
+        // Up and down.
+        ("inflight", 2),
+        // The clock twice, and the histogram.
+        ("ttfb", 3),
+        ("upstream", 2),
+        ("sizes", 4),
+        // Of a response by the upstream, and of a stream that nobody reset.
+        ("local_replies", 1),
+        ("resets", 1),
+        ("grpc", 1),
+    ] {
+        let hostcalls = cost(json!({"version": 1, "metrics": {extra: true}})).total().hostcalls;
+        assert_eq!(hostcalls, base + more, "{extra}");
+    }
+    let all = json!({"version": 1, "metrics": {
+        "1xx": true, "none": true, "requests": true, "inflight": true, "ttfb": true, "upstream": true, "sizes": true,
+        "local_replies": true, "resets": true, "grpc": true, "us": true,
+    }});
+    budget!("recorded_with_all_extras").assert(&cost(all));
+    budget!("recorded_in_a_slice").assert(&cost(json!({"version": 1, "slices": [
+        {"name": "orders", "when": {"paths": [{"prefix": "/orders/"}]}},
+        {"name": "carts", "when": {"paths": [{"prefix": "/carts/"}]}},
+    ]})));
+    // A counter for all, and one for the good.
+    let slo = json!({"version": 1, "slo": [{"name": "fast", "latency": "300ms"}]});
+    assert_eq!(cost(slo).total().hostcalls, base + 2);
+    let ignoring = json!({"version": 1, "ignore": {"paths": [{"exact": "/healthz"}]}});
+    assert_eq!(cost(ignoring).total().hostcalls, base + 1);
+    // The path alone.
+    let ignored = json!({"version": 1, "ignore": {"paths": [{"prefix": "/orders/"}]}});
+    assert_eq!(cost(ignored).total().hostcalls, 1);
+    // A line that is not drawn, or not wanted, costs nothing.
+    let quiet = json!({"version": 1, "log": {"enabled": true, "only_status": ["5xx"]}});
+    assert_eq!(cost(quiet).total().hostcalls, base);
 }
