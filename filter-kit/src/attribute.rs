@@ -72,6 +72,35 @@ pub fn kind(path: &str) -> Kind {
     }
 }
 
+/// Reads `a.b` as an operator types an attribute's path, with zero bytes between its parts then, as the ABI has it.
+///
+/// # Errors
+///
+/// What a right path would be, to follow "expected".
+pub fn path(typed: &str) -> Result<Box<str>, &'static str> {
+    let mut path = String::with_capacity(typed.len());
+    let mut characters = typed.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '.' => path.push('\0'),
+            '\\' => match characters.next() {
+                Some(escaped @ ('.' | '\\')) => path.push(escaped),
+                _ => {
+                    return Err(
+                        "`\\.` for a dot within a part of an attribute's path, and `\\\\` for a backslash",
+                    );
+                }
+            },
+            '\0' => return Err("an attribute's path without zero bytes"),
+            other => path.push(other),
+        }
+    }
+    if path.split('\0').any(str::is_empty) {
+        return Err("an attribute's path, such as `xds.route_name`");
+    }
+    Ok(path.into())
+}
+
 /// Which way traffic goes at the listener that a request came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

@@ -55,6 +55,9 @@ mod fields;
 mod json;
 mod node;
 mod problem;
+#[cfg(feature = "stream")]
+mod stream;
+mod taken;
 mod unit;
 
 pub use draft::Text;
@@ -62,6 +65,9 @@ pub use fields::{Alternative, Choice, Fields, Variant, VariantWith};
 pub use json::Json;
 pub use node::Node;
 pub use problem::{Problem, Refusal};
+#[cfg(feature = "stream")]
+pub use stream::tree_taking;
+pub use taken::{Sink, Taken};
 
 use problem::Problems;
 
@@ -75,14 +81,23 @@ use problem::Problems;
 pub fn read<T>(bytes: &[u8], build: impl FnOnce(Node<'_>) -> Option<T>) -> Result<T, Refusal> {
     // Istio sends no configuration at all for an empty `pluginConfig` (istiod, extensions.go).
     if bytes.trim_ascii().is_empty() {
-        return Err(Refusal::of(Problem::at_top("no configuration was given, expected a JSON object")));
+        return Err(Refusal::missing());
     }
     let json: Json<'_> = match serde_json::from_slice(bytes) {
         Ok(json) => json,
         Err(error) => return Err(Refusal::of(Problem::at_top(format!("not valid JSON: {error}")))),
     };
+    self::build(&json, build)
+}
+
+/// Builds a `T` from JSON that was read.
+///
+/// # Errors
+///
+/// Every problem that was noted.
+pub fn build<T>(json: &Json<'_>, build: impl FnOnce(Node<'_>) -> Option<T>) -> Result<T, Refusal> {
     let problems = Problems::default();
-    let built = build(Node::top(&json, &problems));
+    let built = build(Node::top(json, &problems));
     match (built, problems.into_refusal()) {
         (_, Some(refusal)) => Err(refusal),
         (Some(built), None) => Ok(built),

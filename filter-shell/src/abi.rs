@@ -28,6 +28,13 @@ mod import {
             value: *mut *mut u8,
             value_size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            max_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
         pub(super) fn proxy_replace_header_map_value(
             map: u32,
             name: *const u8,
@@ -49,6 +56,7 @@ mod import {
             value: *const u8,
             value_size: usize,
         ) -> u32;
+        pub(super) fn proxy_close_stream(stream: u32) -> u32;
     }
 
     // Envoy gives these to any module, whatever target it was compiled for (Envoy 1.36 to 1.40, `exports.cc`).
@@ -74,6 +82,18 @@ pub(crate) fn header(map: u32, name: &str) -> Option<Vec<u8>> {
 pub(crate) fn pairs(map: u32) -> Option<Vec<u8>> {
     // SAFETY: both out pointers are valid for a write.
     answer(|at, size| unsafe { import::proxy_get_header_map_pairs(map, at, size) })
+}
+
+/// A part of a buffer of the ABI; shorter than `size` at its end.
+pub(crate) fn buffer(number: u32, start: usize, size: usize) -> Option<Vec<u8>> {
+    // SAFETY: both out pointers are valid for a write.
+    answer(|at, length| unsafe { import::proxy_get_buffer_bytes(number, start, size, at, length) })
+}
+
+/// Resets a stream of the ABI; false if the host does not.
+pub(crate) fn close(stream: u32) -> bool {
+    // SAFETY: a number in, a number out.
+    unsafe { import::proxy_close_stream(stream) == 0 }
 }
 
 /// Makes the header have this value and no other; whether the host did so.

@@ -9,9 +9,20 @@
 mod abi;
 mod asked;
 pub mod attribute;
+pub mod buffer;
 pub mod headers;
 pub mod metric;
 mod root;
 
 pub use asked::Asked;
-pub use root::{counted_root, root};
+pub use root::{configured, counted_root, root};
+
+/// Sixteen random bytes; zeros if the host has none.
+pub fn random() -> [u8; 16] {
+    abi::random()
+}
+
+/// Resets the stream at hand while its response passes; the client gets no more of it. Answers whether the host does.
+pub fn reset_response() -> bool {
+    abi::close(1)
+}

@@ -32,12 +32,13 @@ pub fn counted_root<C: 'static>(
     parse: fn(&[u8]) -> Result<C, Refusal>,
     open: fn(Rc<C>) -> Box<dyn HttpContext>,
 ) -> Box<dyn RootContext> {
-    Box::new(Root { counted: Some((count, filter)), parse, open, config: None })
+    Box::new(Root { counted: Some((configured, filter)), parse, open, config: None })
 }
 
 type Count = fn(filter: &str, loaded: bool);
 
-fn count(filter: &str, loaded: bool) {
+/// Counts a configuration as [`counted_root`] does, for a filter with a root context of its own.
+pub fn configured(filter: &str, loaded: bool) {
     // All are there from the start, so that a rate of any can be asked for. What an error is, the filter knows.
     let [loads, rejects, _] = ["config_loads_total", "config_rejects_total", "errors_total"]
         .map(|what| metric::counter(&name(filter, what)));

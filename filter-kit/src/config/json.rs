@@ -24,6 +24,8 @@ pub enum Json<'a> {
     List(Vec<Json<'a>>),
     /// An object, its members as they were written.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    /// An array of which only a mark is left: its strings went elsewhere while it was read.
+    Taken(super::Taken),
 }
 
 impl Json<'_> {
@@ -94,7 +96,7 @@ impl fmt::Display for Json<'_> {
                 let end = value.floor_char_boundary(QUOTED);
                 write!(f, "{:?}... ({} bytes)", value.get(..end).unwrap_or_default(), value.len())
             }
-            Self::List(_) => f.write_str("a list"),
+            Self::List(_) | Self::Taken(_) => f.write_str("a list"),
             Self::Object(_) => f.write_str("an object"),
         }
     }
@@ -124,7 +126,7 @@ impl<'de> Deserialize<'de> for Json<'de> {
     }
 }
 
-struct Tree;
+pub(super) struct Tree;
 
 impl<'de> Visitor<'de> for Tree {
     type Value = Json<'de>;
@@ -181,7 +183,7 @@ impl<'de> Visitor<'de> for Tree {
 }
 
 /// A member's name. (Serde's own `Cow` is never borrowed.)
-struct Key<'de>(Cow<'de, str>);
+pub(super) struct Key<'de>(pub(super) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -197,7 +199,7 @@ impl serde::Serialize for Json<'_> {
     #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Null => serializer.serialize_unit(),
+            Self::Null | Self::Taken(_) => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => {
                 serializer.serialize_i64(*value as i64)

@@ -8,6 +8,7 @@ use super::draft::{Draft, Text, list};
 use super::fields::{Choice, Fields, Variant, VariantWith};
 use super::json::Json;
 use super::problem::Problems;
+use super::taken::{self, Sink, Taken};
 
 mod quantity;
 
@@ -280,6 +281,37 @@ impl<'a> Node<'a> {
             return true;
         }
         false
+    }
+
+    /// Reads a list of strings that `sink` takes, or has taken while the configuration was read; what it accepts is told
+    /// to the schema by `like`. Answers the list's number and how many items it has.
+    #[inline(always)]
+    pub fn taken(self, like: Text, sink: &mut dyn Sink) -> Option<(usize, usize)> {
+        if self.describe(|draft| {
+            draft.set("type", "array");
+            draft.set("items", self.schema_of(draft, |node| node.parsed(like, |_| Ok::<_, &str>(()))));
+        }) {
+            return None;
+        }
+        self.take(sink)
+    }
+
+    fn take(&self, sink: &mut dyn Sink) -> Option<(usize, usize)> {
+        let mut here = Taken::default();
+        let taken = match self.json {
+            Json::Taken(taken) => taken,
+            Json::List(items) => {
+                here.number = sink.begin();
+                items.iter().for_each(|item| here.item(item, sink));
+                &here
+            }
+            _ => return self.expected("a list"),
+        };
+        if taken.problems.is_empty() {
+            return Some((taken.number, taken.count));
+        }
+        taken::note(taken, &self.path(), self.problems);
+        None
     }
 
     /// Reads a string.

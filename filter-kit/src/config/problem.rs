@@ -39,6 +39,10 @@ impl Refusal {
         Self { problems: vec![problem] }
     }
 
+    pub(super) fn missing() -> Self {
+        Self::of(Problem::at_top("no configuration was given, expected a JSON object"))
+    }
+
     /// The problems, in the order they were found.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -70,6 +74,11 @@ pub(super) struct Problems {
 impl Problems {
     pub(super) fn note(&self, path: String, message: String) {
         self.note_after(LISTED, path, message);
+    }
+
+    /// Counts problems that are not told.
+    pub(super) fn skip(&self, more: usize) {
+        self.more.set(self.more.get() + more);
     }
 
     /// How many are listed so far.

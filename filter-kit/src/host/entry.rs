@@ -65,6 +65,10 @@ impl<'a> Entry<'a> {
     ///
     /// What a right entry would be, to follow "expected".
     pub fn parse(typed: &'a str) -> Result<Self, &'static str> {
+        // Lists have a million of these; what is wrong with another is found out at leisure.
+        if let Some(pattern) = plain(typed) {
+            return Ok(Self { pattern, port: None });
+        }
         if !typed.is_ascii() {
             return Err("the A-label of the name, such as \"xn--bcher-kva.example\"");
         }
@@ -120,6 +124,32 @@ impl Pattern<'_> {
             _ => false,
         }
     }
+}
+
+/// A name in lower case, with or without `*.` or a dot before it: most entries, and read in one go. `None` for any
+/// other entry, right or wrong.
+fn plain(typed: &str) -> Option<Pattern<'_>> {
+    let (name, reach) = match typed.as_bytes() {
+        [b'*', b'.', ..] => (typed.get(2..)?, Reach { itself: false, below: true }),
+        [b'.', ..] => (typed.get(1..)?, Reach { itself: true, below: true }),
+        _ => (typed, Reach { itself: true, below: false }),
+    };
+    let (mut label, mut first) = (0, b'0');
+    for &byte in name.as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {
+                if label == 0 {
+                    first = byte;
+                }
+                label += 1;
+            }
+            b'.' if (1..=MAX_LABEL).contains(&label) => label = 0,
+            _ => return None,
+        }
+    }
+    // A last label that begins with a digit may be a part of an address.
+    let is_name = (1..=MAX_LABEL).contains(&label) && !first.is_ascii_digit() && name.len() <= MAX_NAME;
+    is_name.then_some(Pattern::Name(Cow::Borrowed(name), reach))
 }
 
 fn network(first: &str, bits: &str) -> Result<Network, &'static str> {
@@ -312,6 +342,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_read_in_one_go_is_what_is_read_at_leisure(typed in "(\\*\\.|\\.)?([a-z0-9_-]{1,5}\\.){0,3}[a-z0-9_-]{0,3}\\.?") {
+            if let Some(pattern) = plain(&typed) {
+                prop_assert_eq!(name(&typed), Ok(pattern));
+            }
+        }
+
         #[test]
         fn no_text_is_too_odd(typed in "\\PC{0,40}|[*.|^a-f0-9:/\\[\\]%]{0,24}") {
             let _ = Entry::parse(&typed);

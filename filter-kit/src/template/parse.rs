@@ -68,7 +68,7 @@ fn source(inside: &str) -> Result<Source, &'static str> {
         ("query", Some(name)) => Source::Query(parameter(name)?),
         ("cookie", Some(name)) => Source::Cookie(parameter(name)?),
         ("prop", Some(path)) => {
-            let path = property(path)?;
+            let path = attribute::path(path)?;
             Source::Attribute(attribute::kind(&path), path)
         }
         ("method", None) => Source::Method,
@@ -101,29 +101,4 @@ fn parameter(name: &str) -> Result<Box<str>, &'static str> {
     } else {
         Err("the name of a query parameter or a cookie behind the colon, its escapes as they are sent")
     }
-}
-
-/// `a.b` as the ABI has it, with zero bytes between the parts.
-fn property(typed: &str) -> Result<Box<str>, &'static str> {
-    let mut path = String::with_capacity(typed.len());
-    let mut characters = typed.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '.' => path.push('\0'),
-            '\\' => match characters.next() {
-                Some(escaped @ ('.' | '\\')) => path.push(escaped),
-                _ => {
-                    return Err(
-                        "`\\.` for a dot within a part of an attribute's path, and `\\\\` for a backslash",
-                    );
-                }
-            },
-            '\0' => return Err("an attribute's path without zero bytes"),
-            other => path.push(other),
-        }
-    }
-    if path.split('\0').any(str::is_empty) {
-        return Err("an attribute's path, such as `${prop:xds.route_name}`");
-    }
-    Ok(path.into())
 }

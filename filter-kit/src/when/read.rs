@@ -93,7 +93,7 @@ fn word(node: Node<'_>) -> Option<Box<str>> {
 }
 
 fn path(node: Node<'_>) -> Option<Matcher> {
-    node.object(|fields| fields.exactly_one(&COMPARISONS))
+    node.object(Matcher::field)
 }
 
 fn header(node: Node<'_>) -> Option<(Box<str>, Presence)> {
@@ -139,6 +139,13 @@ const CONTAINS: Alternative<Matcher> =
 const REGEX: Alternative<Matcher> = Alternative::new("regex", "This matches somewhere in it", |node| {
     crate::regex::read(node).map(Matcher::Regex)
 });
+
+impl Matcher {
+    /// Reads the one comparison that is given among the fields of an object.
+    pub fn field(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.exactly_one(&COMPARISONS)
+    }
+}
 
 fn text(node: Node<'_>) -> Option<Box<[u8]>> {
     node.parsed(Text::ANY.bytes(1, 4096), |text| {

@@ -1,44 +1,66 @@
-//! The configuration: named lists, and the reply to a request that one of them covers.
+//! The configuration.
 
-use filter_kit::config::{self, Json, Node, Refusal, Text};
-use filter_kit::header::{SETTABLE_VALUE, is_value};
-use filter_kit::host::{ENTRY, Pattern};
-use filter_kit::metric;
+mod list;
+mod remote;
+mod reply;
+mod source;
+mod survey;
 
-use crate::entry;
-use crate::names::Names;
+use std::cell::RefCell;
+use std::io::Read;
+
+use filter_kit::config::{self, Node, Refusal};
+use filter_kit::mode::{Failure, Mode};
+
+pub use list::{Action, List};
+pub use remote::{Checksum, Remote};
+pub use reply::Reply;
+pub use source::Source;
+
+use crate::store::Key;
+use survey::Lists;
 
 /// What is blocked, and how it is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Blocklist {
-    /// The lists in order: the first that covers a host gives the denial its name.
+    /// What names are compared by.
+    pub key: Key,
+    /// Whether anything is blocked at all.
+    pub mode: Mode,
+    /// What becomes of a host that no list covers.
+    pub default: Action,
+    /// What becomes of a request without a host.
+    pub on_missing_host: Action,
+    /// What becomes of a request whose host is none.
+    pub on_malformed_host: Action,
+    /// The lists.
     pub lists: Vec<List>,
+    /// Whether the TLS server name is held to the lists too.
+    pub check_sni: bool,
+    /// Whether `x-forwarded-host` is.
+    pub check_forwarded_host: bool,
+    /// What becomes of a request for another host than the TLS server name.
+    pub sni_mismatch: Mode,
+    /// What becomes of a request that went to an address on a list.
+    pub check_upstream_ip: Mode,
     /// The answer to a blocked request.
     pub reply: Reply,
 }
 
-/// Entries under a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
-    /// Part of the name of the metric that counts its denials; no other list has it.
-    pub name: String,
-    /// What it covers.
-    pub names: Names,
-}
+/// The most lists: as many as a word has bits.
+const MAX_LISTS: u32 = 64;
+/// The most entries of one list, unless it is said otherwise.
+const MAX_ENTRIES: u32 = 1_000_000;
 
-/// The answer to a blocked request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Status code, 400 to 599.
-    pub status: u32,
-    /// Value of `content-type`.
-    pub content_type: String,
-    /// The body.
-    pub body: String,
-}
+/// The most entries that may be asked for.
+const MOST: usize = 10_000_000;
 
-/// The longest body of a reply, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+/// What else is held to the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Sni,
+    ForwardedHost,
+}
 
 impl Blocklist {
     /// Reads plugin configuration such as
@@ -48,116 +70,107 @@ impl Blocklist {
     ///
     /// Everything that is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Refusal> {
-        config::read(bytes, Self::from_node)
+        Self::from_reader(|| bytes, Key::new([0; 16]))
     }
 
-    /// Reads the configuration, and natively describes it for `schema.json`.
+    /// Reads plugin configuration piece by piece, and twice: first to see how much there is of what, so that then
+    /// each list has from the start what memory it takes, and no more.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_reader<R: Read>(open: impl Fn() -> R, key: Key) -> Result<Self, Refusal> {
+        let mut lists = Lists::new(key, &survey::plans(open()));
+        let json = config::tree_taking(&mut open(), &survey::PATH, &mut lists)?;
+        let lists = RefCell::new(lists);
+        config::build(&json, |root| Self::read(root, key, &lists))
+    }
+
+    /// Reads the configuration as a tree, and describes it for `schema.json`.
+    #[cfg(not(target_family = "wasm"))]
     pub fn from_node(root: Node<'_>) -> Option<Self> {
+        let key = Key::new([0; 16]);
+        Self::read(root, key, &RefCell::new(Lists::new(key, &[])))
+    }
+
+    fn read(root: Node<'_>, key: Key, lists: &RefCell<Lists>) -> Option<Self> {
         root.object(|fields| {
             fields.version(1);
-            let lists =
-                fields.required("lists", "At least one; a host is blocked if any list covers it", lists);
-            let reply = fields.or("reply", "The answer to a blocked request", Json::EMPTY_OBJECT, reply);
-            Some(Self { lists: lists?, reply: reply? })
+            let mode = Mode::field(fields);
+            let default =
+                fields.or("default", "What becomes of a host that no list covers", "allow", |node| {
+                    node.one_of(&Action::WORDS)
+                });
+            let fail = Failure::field(fields, Failure::Closed);
+            let missing = fields.optional(
+                "on_missing_host",
+                "What becomes of a request without a host; by `fail` if not given",
+                |node| node.one_of(&Action::WORDS),
+            );
+            let most = fields.or("max_entries", "The most entries of one list", MAX_ENTRIES, |node| {
+                node.integer(1..=MOST as u64)
+            });
+            let by_fail = fail.unwrap_or(Failure::Closed);
+            let named = fields.required("lists", "The lists", |node| {
+                list::all(node, MAX_LISTS, by_fail, most.unwrap_or(u64::MAX), lists)
+            });
+            let inputs = fields.or(
+                "also_check",
+                "What is held to the lists beside the host",
+                config::Json::EMPTY_LIST,
+                |node| {
+                    node.list_of(|node| {
+                        node.one_of(&[("sni", Input::Sni), ("x-forwarded-host", Input::ForwardedHost)])
+                    })
+                },
+            );
+            let sni_mismatch = fields.or(
+                "sni_mismatch",
+                "What becomes of a request for another host than the TLS server name; `deny` answers 421",
+                "off",
+                |node| node.one_of(&[("off", Mode::Off), ("report", Mode::Report), ("deny", Mode::Enforce)]),
+            );
+            let upstream = fields.or(
+                "check_upstream_ip",
+                "What becomes of a request that went to an address on a list, once its response begins",
+                "off",
+                |node| node.one_of(&[("off", Mode::Off), ("report", Mode::Report), ("reset", Mode::Enforce)]),
+            );
+            let reply = fields.or(
+                "reply",
+                "The answer to a blocked request",
+                config::Json::EMPTY_OBJECT,
+                reply::read,
+            );
+            let inputs = inputs?;
+            let on_failure = Action::after(fail?);
+            Some(Self {
+                key,
+                mode: mode?,
+                default: default?,
+                on_missing_host: missing?.unwrap_or(on_failure),
+                on_malformed_host: on_failure,
+                lists: named?,
+                check_sni: inputs.contains(&Input::Sni),
+                check_forwarded_host: inputs.contains(&Input::ForwardedHost),
+                sni_mismatch: sni_mismatch?,
+                check_upstream_ip: upstream?,
+                reply: reply?,
+            })
         })
     }
-}
 
-fn lists(node: Node<'_>) -> Option<Vec<List>> {
-    let lists = node.some_of(list)?;
-    let mut names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some([name, _]) = names.array_windows().find(|[name, next]| name == next) {
-        return node.problem(format!("two lists have the name {name:?}, expected one"));
+    /// What is allowed and should be thought about again, each as a lowercase clause.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        if self.reply.lacks_uri() {
+            warnings.push(
+                "config field `reply.blocked_by_uri`: missing; a 451 should say who blocks (RFC 7725, section 4)",
+            );
+        }
+        warnings
     }
-    Some(lists)
-}
-
-fn list(node: Node<'_>) -> Option<List> {
-    node.object(|fields| {
-        let name = fields.required("name", "Unlike any other; part of a metric's name", metric::word);
-        let entries = fields.required("entries", "At least one entry", |node| node.some_of(entry));
-        Some(List { name: name?, names: entries?.into_iter().collect() })
-    })
-}
-
-fn entry(node: Node<'_>) -> Option<Pattern<'static>> {
-    node.parsed(ENTRY, |typed| entry::parse(typed).map(Pattern::into_owned))
-}
-
-fn reply(node: Node<'_>) -> Option<Reply> {
-    node.object(|fields| {
-        // 451, Unavailable For Legal Reasons: RFC 7725.
-        let status =
-            fields.or("status", "Its status code", 451, |node| u32::try_from(node.integer(400..=599)?).ok());
-        let content_type = fields.or("content_type", "Its media type; not empty", "text/plain", |node| {
-            node.parsed(SETTABLE_VALUE.bytes(1, 8192), |text| {
-                let right = !text.is_empty() && is_value(text.as_bytes());
-                if right { Ok(text.to_owned()) } else { Err("a media type such as \"text/plain\"") }
-            })
-        });
-        let body = fields.or("body", "Its body; empty for none", "blocked by wasm\n", |node| {
-            node.parsed(Text::ANY.bytes(0, 65_536), |text| {
-                let right = text.len() <= MAX_BODY;
-                if right { Ok(text.to_owned()) } else { Err(format!("at most {MAX_BODY} bytes")) }
-            })
-        });
-        Some(Reply { status: status?, content_type: content_type?, body: body? })
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_bad_entry_is_named_at_once() {
-        let json = r#"{"version": 1, "reply": {"status": 200, "content_type": "a\nb"},
-            "lists": [{"name": "", "entries": ["ok.test", "x/y"]}, {"name": "b", "entries": ["a:1", 7]}, {"name": "c"}]}"#;
-        let refusal = Blocklist::from_json(json.as_bytes()).unwrap_err();
-        let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            [
-                "lists[0].name",
-                "lists[0].entries[1]",
-                "lists[1].entries[0]",
-                "lists[1].entries[1]",
-                "lists[2].entries",
-                "reply.status",
-                "reply.content_type"
-            ]
-        );
-    }
-
-    #[test]
-    fn lists_are_told_apart_by_their_names() {
-        let json =
-            r#"{"version": 1, "lists": [{"name": "a", "entries": ["b"]}, {"name": "a", "entries": ["c"]}]}"#;
-        assert_eq!(
-            Blocklist::from_json(json.as_bytes()).unwrap_err().to_string(),
-            "config field `lists`: two lists have the name \"a\", expected one"
-        );
-    }
-
-    #[test]
-    fn a_list_that_blocks_nothing_is_a_mistake() {
-        for json in [
-            "",
-            "{}",
-            r#"{"version": 1, "lists": []}"#,
-            r#"{"version": 1, "lists": [{"name": "a", "entries": []}]}"#,
-        ] {
-            assert!(Blocklist::from_json(json.as_bytes()).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn the_reply_has_a_default_for_each_of_its_parts() {
-        let json =
-            r#"{"version": 1, "lists": [{"name": "a", "entries": ["b"]}], "reply": {"status": 403.0}}"#;
-        let reply = Blocklist::from_json(json.as_bytes()).unwrap().reply;
-        let (content_type, body) = ("text/plain".to_owned(), "blocked by wasm\n".to_owned());
-        assert_eq!(reply, Reply { status: 403, content_type, body });
-    }
-}
+mod tests;

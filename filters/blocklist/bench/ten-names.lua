@@ -1,0 +1,14 @@
+-- The same list in Lua: a table, looked up for the host and for each domain that it is in.
+local listed = { ["ads-0.example.net"] = true, ["ads-1.example.net"] = true, ["ads-2.example.net"] = true, ["ads-3.example.net"] = true, ["ads-4.example.net"] = true, ["ads-5.example.net"] = true, ["ads-6.example.net"] = true, ["ads-7.example.net"] = true, ["ads-8.example.net"] = true, ["ads-9.example.net"] = true }
+
+function envoy_on_request(handle)
+  local host = handle:headers():get(":authority"):lower():gsub(":%d*$", ""):gsub("%.$", "")
+  local name = host
+  while name do
+    if listed[name] then
+      handle:respond({ [":status"] = "451", ["content-type"] = "text/plain", ["cache-control"] = "no-store" }, "blocked by wasm\n")
+      return
+    end
+    name = name:match("^[^.]*%.(.*)$")
+  end
+end
