@@ -21,6 +21,7 @@
 pub mod admin;
 pub mod cli;
 pub mod digest;
+mod duration;
 pub mod ecds;
 pub mod fetch;
 pub mod library;

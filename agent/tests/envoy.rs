@@ -14,6 +14,8 @@ mod agent;
 mod control_plane;
 #[path = "envoy/conversion.rs"]
 mod conversion;
+#[path = "envoy/discovered.rs"]
+mod discovered;
 #[path = "registry/distribution.rs"]
 mod distribution;
 #[path = "envoy/endurance.rs"]

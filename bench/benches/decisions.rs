@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a sample configuration that is refused should stop the bench")]
 
 use std::hint::black_box;
+use std::rc::Rc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use meshloom_bench::sample;
@@ -61,23 +62,34 @@ fn configuration(criterion: &mut Criterion) {
 }
 
 fn header_mutation(criterion: &mut Criterion) {
-    let mutations = header_mutation::Mutations::from_json(MUTATIONS.as_bytes()).unwrap();
-    let headers: Vec<(String, Vec<u8>)> = [
-        (":status", "200"),
-        ("content-type", "text/plain"),
-        ("server", "a"),
-        ("x-old", "1"),
-        ("date", "today"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
-    .into();
+    use header_mutation::testing::Proxy;
+    use header_mutation::{Mutations, Side};
+
+    let mutations = Rc::new(Mutations::from_json(MUTATIONS.as_bytes()).unwrap());
+    let headers = [
+        (":status", &b"200"[..]),
+        ("content-type", b"text/plain"),
+        ("server", b"a"),
+        ("x-old", b"1"),
+        ("date", b"today"),
+    ];
+    let proxy = Proxy::default();
     let mut group = criterion.benchmark_group("header-mutation");
-    for (name, operations) in [("one set", &mutations.request), ("five operations", &mutations.response)] {
+    for (name, side) in [("one set", Side::Request), ("five operations", Side::Response)] {
         group.bench_function(name, |bencher| {
-            bencher.iter_batched_ref(
-                || headers.clone(),
-                |headers| header_mutation::apply(black_box(operations), headers),
-                BatchSize::SmallInput,
+            bencher.iter_batched(
+                || {
+                    proxy.calls.borrow_mut().clear();
+                    proxy.offer(side, &headers);
+                    proxy.exchange(&mutations)
+                },
+                |mut exchange| match side {
+                    Side::Request => {
+                        black_box(exchange.request_headers(&proxy, &proxy.tally, &proxy.once));
+                    }
+                    _ => exchange.response_headers(&proxy, &proxy.tally, &proxy.once),
+                },
+                BatchSize::PerIteration,
             );
         });
     }

@@ -3,6 +3,7 @@
 //! | module      | does                                                                              |
 //! |-------------|-----------------------------------------------------------------------------------|
 //! | [`variant`] | the filter chains that are compared: none, native, Lua, the floor, and our own    |
+//! | [`cases`]   | further configurations of our own filters, and what else does the same              |
 //! | [`suite`]   | what is asked of them: headers alone, or a large body                             |
 //! | [`proof`]   | one request to each under a trace, so that no filter is measured that did not run |
 //! | [`load`]    | the client                                                                        |
@@ -12,6 +13,7 @@
 //! | [`setup`]   | the machine and the modules, for whoever reads the results later                  |
 //! | [`sample`]  | bodies                                                                            |
 
+pub mod cases;
 pub mod cpu;
 pub mod load;
 pub mod proof;

@@ -11,7 +11,7 @@ use meshloom_bench::report::{self, Table};
 use meshloom_bench::setup::Setup;
 use meshloom_bench::suite::{self, Suite};
 use meshloom_bench::variant::Variant;
-use meshloom_bench::{cpu, rounds};
+use meshloom_bench::{cases, cpu, rounds};
 
 /// Measures what each filter costs in a real Envoy and keeps the results.
 #[derive(Parser)]
@@ -32,7 +32,7 @@ struct Arguments {
     /// Ten rounds, to see that it works; nothing is kept without --out.
     #[arg(long, conflicts_with = "rounds")]
     quick: bool,
-    /// Only this table: headers or body-1mb.
+    /// Only this table: headers, cases or body-1mb.
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
     /// Compares another build of a filter's module as well; may be repeated.
@@ -76,13 +76,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (filter, path) in &arguments.candidate {
         ours.push(Variant::candidate(filter, path)?);
     }
+    let mut large = ours.clone();
+    let mut small = Vec::new();
+    for name in meshloom_lab::filters() {
+        let folder = meshloom_lab::root().join("filters").join(&name).join("bench");
+        small.extend(cases::of(&name, &folder)?);
+        large.extend(cases::of(&name, &folder.join("body-1mb"))?);
+    }
     let mut suites = vec![
         Suite::headers(batches(arguments.requests), &floor, &ours),
-        Suite::large_body(batches(arguments.requests.div_ceil(50)), &floor, &ours),
+        Suite::cases(batches(arguments.requests), &floor, small),
+        Suite::large_body(batches(arguments.requests.div_ceil(50)), &floor, &large),
     ];
     if let Some(name) = &arguments.suite {
         suites.retain(|suite| suite.name == name);
-        anyhow::ensure!(!suites.is_empty(), "no suite {name:?}, expected headers or body-1mb");
+        anyhow::ensure!(!suites.is_empty(), "no suite {name:?}, expected headers, cases or body-1mb");
     }
 
     let upstream = suite::upstream();

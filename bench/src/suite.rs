@@ -7,7 +7,7 @@ use meshloom_lab::{Bootstrap, Reply, Upstream};
 use serde_json::{Value, json};
 
 use crate::sample;
-use crate::variant::{FLOOR, Variant};
+use crate::variant::{FLOOR, NONE, NONE_AGAIN, Variant};
 
 /// One table: the same requests to several variants.
 pub struct Suite {
@@ -68,6 +68,20 @@ impl Suite {
                 "match": { "prefix": "/" },
                 "direct_response": { "status": 200, "body": { "inline_string": "ok\n" } },
             }),
+        }
+    }
+
+    /// The same for further configurations of our filters, and what does the same as they.
+    pub fn cases(requests: u32, floor: &Path, cases: Vec<Variant>) -> Self {
+        let mut suite = Self::headers(requests, floor, &cases);
+        let general = [NONE, NONE_AGAIN, FLOOR];
+        suite
+            .variants
+            .retain(|it| general.contains(&&*it.case) || cases.iter().any(|case| case.case == it.case));
+        Self {
+            name: "cases",
+            asks: "the same GET, with the configurations in `filters/*/bench` and what does the same as they",
+            ..suite
         }
     }
 

@@ -21,6 +21,8 @@ const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v
 
 /// The name of the variant that all others are compared with.
 pub const NONE: &str = "none";
+/// The name of its twin.
+pub const NONE_AGAIN: &str = "none, again";
 /// The name of the variant that stands for the least a Wasm filter can cost.
 pub const FLOOR: &str = "floor";
 
@@ -36,7 +38,7 @@ impl Variant {
 
     /// The same in another process: what it differs by is noise.
     pub fn none_again() -> Self {
-        Self::new("none, again", Vec::new())
+        Self::new(NONE_AGAIN, Vec::new())
     }
 
     /// Envoy's own filter for headers.
@@ -59,16 +61,19 @@ impl Variant {
 
     /// A Lua script.
     pub fn lua(case: &str, script: &str) -> Self {
-        Self::new(
-            case,
-            vec![json!({
-                "name": "envoy.filters.http.lua",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
-                    "default_source_code": { "inline_string": script },
-                },
-            })],
-        )
+        let filter = json!({
+            "name": "envoy.filters.http.lua",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                "default_source_code": { "inline_string": script },
+            },
+        });
+        Self::other(case, filter)
+    }
+
+    /// Some other filter, as in a list of `http_filters`.
+    pub fn other(case: &str, filter: Value) -> Self {
+        Self::new(case, vec![filter])
     }
 
     /// The hand-written module, from a file.

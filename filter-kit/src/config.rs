@@ -58,7 +58,7 @@ mod problem;
 mod unit;
 
 pub use draft::Text;
-pub use fields::{Alternative, Choice, Fields, Variant};
+pub use fields::{Alternative, Choice, Fields, Variant, VariantWith};
 pub use json::Json;
 pub use node::Node;
 pub use problem::{Problem, Refusal};

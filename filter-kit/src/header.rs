@@ -20,17 +20,20 @@ pub fn is_name(name: &[u8]) -> bool {
 /// Whether `value` can stand in a header line (RFC 9110, section 5.5): no control bytes but a tab, and no
 /// white space at its ends, which a peer would cut off. Bytes above 0x7f are allowed; they need not be UTF-8.
 pub fn is_value(value: &[u8]) -> bool {
-    value.len() <= MAX_VALUE
-        && value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    value.len() <= MAX_VALUE && is_line(value)
+}
+
+/// The same of a value of any length.
+pub fn is_line(value: &[u8]) -> bool {
+    value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
         && value.trim_ascii().len() == value.len()
 }
 
 /// Headers that say where a message ends and how the hop is kept (RFC 9110, sections 7.6.1 and 8.6; RFC 9112,
 /// section 6). Envoy owns them: a changed one breaks the message or smuggles another.
-const FRAMING: [&str; 9] = [
+pub const FRAMING: [&str; 8] = [
     "connection",
     "content-length",
-    "host", // Envoy's name for it is `:authority`, a pseudo-header
     "keep-alive",
     "proxy-connection",
     "te",
@@ -39,11 +42,17 @@ const FRAMING: [&str; 9] = [
     "upgrade",
 ];
 
+/// The same and `host`, which Envoy has as `:authority`, a pseudo-header.
+const NOT_SETTABLE: [&str; 9] = {
+    let [a, b, c, d, e, f, g, h] = FRAMING;
+    [a, b, "host", c, d, e, f, g, h]
+};
+
 /// What a schema says of a header's name: a token, in any case.
 pub const NAME: Text = Text::pattern("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$");
 
 /// What a schema says of the name of a header that is to be set.
-pub const SETTABLE_NAME: Text = NAME.but_not(&FRAMING);
+pub const SETTABLE_NAME: Text = NAME.but_not(&NOT_SETTABLE);
 
 /// What a schema says of the value of a header that is to be set.
 pub const SETTABLE_VALUE: Text =
@@ -72,7 +81,7 @@ pub fn settable_name(typed: &str) -> Result<String, &'static str> {
     if !is_name(name.as_bytes()) {
         return Err(EXPECTED_NAME);
     }
-    if FRAMING.contains(&name.as_str()) {
+    if NOT_SETTABLE.contains(&name.as_str()) {
         return Err("a header that Envoy does not own: this one frames or routes the message");
     }
     Ok(name)

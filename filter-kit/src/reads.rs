@@ -47,22 +47,22 @@ pub fn without_query(path: &[u8]) -> &[u8] {
 /// The lines of a header map as the ABI writes it down (proxy-wasm ABI 0.2.1, "Serialization"): their number, then the
 /// sizes of each name and value, then each with a zero byte behind it. What is cut off has fewer lines.
 pub fn pairs(map: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let size = |place: usize| {
-        let bytes = map.get(place..place.checked_add(4)?)?;
-        usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+    let cut = || {
+        let (count, rest) = map.split_first_chunk::<4>()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        // A number that the map is too short for has no line.
+        rest.split_at_checked(count.checked_mul(8)?)
     };
-    let count = size(0).unwrap_or(0);
-    // A number that the map is too short for has no line.
-    let mut text = count.checked_mul(8).and_then(|sizes| sizes.checked_add(4)).unwrap_or(usize::MAX);
-    (0..count).map_while(move |line| {
-        let sizes = 4 + line * 8;
-        let mut next = |place| {
-            let end = text.checked_add(size(place)?)?;
-            let bytes = map.get(text..end)?;
-            text = end.checked_add(1)?;
+    let (sizes, mut text) = cut().unwrap_or_default();
+    sizes.chunks_exact(8).map_while(move |sizes| {
+        let (name, value) = sizes.split_first_chunk::<4>()?;
+        let mut next = |size: [u8; 4]| {
+            let size = usize::try_from(u32::from_le_bytes(size)).ok()?;
+            let (bytes, rest) = text.split_at_checked(size)?;
+            text = rest.get(1..).unwrap_or_default();
             Some(bytes)
         };
-        Some((next(sizes)?, next(sizes + 4)?))
+        Some((next(*name)?, next(*value.first_chunk()?)?))
     })
 }
 

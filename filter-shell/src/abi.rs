@@ -28,6 +28,27 @@ mod import {
             value: *mut *mut u8,
             value_size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
     }
 
     // Envoy gives these to any module, whatever target it was compiled for (Envoy 1.36 to 1.40, `exports.cc`).
@@ -53,6 +74,36 @@ pub(crate) fn header(map: u32, name: &str) -> Option<Vec<u8>> {
 pub(crate) fn pairs(map: u32) -> Option<Vec<u8>> {
     // SAFETY: both out pointers are valid for a write.
     answer(|at, size| unsafe { import::proxy_get_header_map_pairs(map, at, size) })
+}
+
+/// Makes the header have this value and no other; whether the host did so.
+pub(crate) fn replace(map: u32, name: &[u8], value: &[u8]) -> bool {
+    // SAFETY: name and value are valid for their lengths.
+    let status = unsafe {
+        import::proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    };
+    status == 0
+}
+
+/// Adds a line; whether the host did so.
+pub(crate) fn add(map: u32, name: &[u8], value: &[u8]) -> bool {
+    // SAFETY: name and value are valid for their lengths.
+    let status = unsafe {
+        import::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    };
+    status == 0
+}
+
+/// Takes every line of the header away; whether the host did so.
+pub(crate) fn remove(map: u32, name: &[u8]) -> bool {
+    // SAFETY: the name is valid for its length.
+    unsafe { import::proxy_remove_header_map_value(map, name.as_ptr(), name.len()) == 0 }
+}
+
+/// Sets a property of the stream; whether the host did so.
+pub(crate) fn set_property(path: &str, value: &[u8]) -> bool {
+    // SAFETY: path and value are valid for their lengths.
+    unsafe { import::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) == 0 }
 }
 
 /// Random bytes; zeros if the host has none.

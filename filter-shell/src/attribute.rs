@@ -26,3 +26,9 @@ pub fn boolean(names: &[&str]) -> Option<bool> {
 pub fn text(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| String::from_utf8(abi::attribute(name)?).ok())
 }
+
+/// Keeps `value` with the stream under `name`, where an access log finds it as `%FILTER_STATE(wasm.name:PLAIN)%`. Whether
+/// the host did so.
+pub fn keep(name: &str, value: &[u8]) -> bool {
+    abi::set_property(name, value)
+}

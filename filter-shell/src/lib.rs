@@ -9,6 +9,7 @@
 mod abi;
 mod asked;
 pub mod attribute;
+pub mod headers;
 pub mod metric;
 mod root;
 

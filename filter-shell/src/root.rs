@@ -26,6 +26,7 @@ pub fn root<C: 'static>(
 
 /// As [`root`], and counts the configurations that were read and refused: `wasm_<filter>_config_loads_total` and
 /// `wasm_<filter>_config_rejects_total`. Every VM reads each: the one that tries it first, and one for each worker.
+/// `wasm_<filter>_errors_total` is defined with them, for the filter to count by ([`metric::counter`] finds it).
 pub fn counted_root<C: 'static>(
     filter: &'static str,
     parse: fn(&[u8]) -> Result<C, Refusal>,
@@ -37,9 +38,9 @@ pub fn counted_root<C: 'static>(
 type Count = fn(filter: &str, loaded: bool);
 
 fn count(filter: &str, loaded: bool) {
-    // Both are there from the start, so that a rate of either can be asked for.
-    let [loads, rejects] =
-        ["config_loads_total", "config_rejects_total"].map(|what| metric::counter(&name(filter, what)));
+    // All are there from the start, so that a rate of any can be asked for. What an error is, the filter knows.
+    let [loads, rejects, _] = ["config_loads_total", "config_rejects_total", "errors_total"]
+        .map(|what| metric::counter(&name(filter, what)));
     if loaded { loads.increment() } else { rejects.increment() }
 }
 

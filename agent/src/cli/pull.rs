@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::fetching::{Fetching, Opened};
 use super::threads::ThreadOptions;
 use super::{Failure, print};
+use crate::duration::duration;
 use crate::status::source;
 use crate::{Held, PullPolicy, Secret, Sha256, Unavailable, Wanted};
 
@@ -45,9 +46,9 @@ pub(super) struct Pull {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Download")]
 pub(super) struct Wanting {
-    /// How long a download may take in all, in seconds
-    #[arg(long, env = "MESHLOOM_PULL_TIMEOUT", default_value_t = 300, value_name = "SECONDS")]
-    pull_timeout: u64,
+    /// How long a download may take in all
+    #[arg(long, env = "MESHLOOM_PULL_TIMEOUT", default_value = "5m", value_parser = duration, value_name = "TIME")]
+    pull_timeout: Duration,
 
     /// Docker configuration (JSON) with the credentials, instead of what Docker has of its own
     #[arg(long, env = "MESHLOOM_PULL_SECRET_FILE", value_name = "FILE")]
@@ -75,7 +76,7 @@ impl Wanting {
             resource_version: now.as_nanos().to_string(),
             policy: PullPolicy::Always,
             pull_secret: self.secret()?,
-            timeout: Duration::from_secs(self.pull_timeout),
+            timeout: self.pull_timeout,
         })
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::duration::duration;
+
 /// How resources of ECDS are treated.
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "ecds")]
@@ -24,14 +26,12 @@ pub struct Options {
     )]
     pub on_fetch_failure: OnFetchFailure,
     /// How long Envoy waits for a module before it is given what stands in for it; the module follows when it is there.
-    /// Seconds, or a number with ms, s or m.
     #[arg(
         long = "wasm-start-budget", value_name = "TIME",
         env = "MESHLOOM_WASM_START_BUDGET", default_value = "5s", value_parser = duration,
     )]
     pub start_budget: Duration,
-    /// How long a module's file is kept for an Envoy that no longer asks for it: it may be draining. Seconds, or a
-    /// number with ms, s or m.
+    /// How long a module's file is kept for an Envoy that no longer asks for it: it may be draining.
     #[arg(
         long = "wasm-release-after", value_name = "TIME",
         env = "MESHLOOM_WASM_RELEASE_AFTER", default_value = "60s", value_parser = duration,
@@ -78,23 +78,6 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u32 = number.parse().map_err(|_| refused(text))?;
-    Ok(match unit {
-        "ms" => Duration::from_millis(number.into()),
-        "" | "s" => Duration::from_secs(number.into()),
-        "m" => Duration::from_secs(u64::from(number) * 60),
-        _ => return Err(refused(text)),
-    })
-}
-
-fn refused(text: &str) -> String {
-    format!("{text:?} is no time: expected a whole number with ms, s or m, such as 500ms")
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -117,16 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn every_policy_and_unit_is_read_and_the_rest_is_refused() {
+    fn every_policy_is_read_and_the_rest_is_refused() {
         let options = parsed(&["--wasm-on-fetch-failure", "wait", "--wasm-start-budget", "1500ms"]).unwrap();
         assert_eq!(options.on_fetch_failure, OnFetchFailure::Wait);
         assert_eq!(options.start_budget, Duration::from_millis(1500));
         assert!(!parsed(&["--wasm-conversion", "f"]).unwrap().convert);
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
-        for text in ["", "s", "-1s", "1h", "99999999999s"] {
-            assert!(duration(text).unwrap_err().contains(&format!("{text:?}")), "{text}");
-        }
         assert!(parsed(&["--wasm-conversion", "yes"]).is_err());
     }
 }

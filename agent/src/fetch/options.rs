@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::duration::duration;
+
 /// How modules are downloaded: from where, how long, and how much.
 #[derive(Args, Clone, Debug)]
 pub struct FetchOptions {
@@ -129,33 +131,6 @@ impl FetchOptions {
     }
 }
 
-/// Go's durations, as Istio's options are written: `1h30m`, `1.5h`, `100ms`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration: expected such as 15s, 1m30s or 500ms");
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    let mut seconds = 0.0;
-    while !rest.is_empty() && rest != "0" {
-        let is_number = |c: char| c.is_ascii_digit() || c == '.';
-        let (number, after) = rest.split_at(rest.find(|c| !is_number(c)).ok_or_else(wrong)?);
-        let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
-        let factor = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return Err(wrong()),
-        };
-        seconds += number.parse::<f64>().map_err(|_| wrong())? * factor;
-        rest = after;
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
@@ -196,17 +171,5 @@ mod tests {
         assert!(!of(&[" registry.test"]).is_insecure("registry.test"));
         assert!(!of(&[""]).is_insecure("registry.test"));
         assert!(of(&["other.test", "*"]).is_insecure("registry.test"));
-    }
-
-    #[test]
-    fn durations_are_written_as_in_go() {
-        let of = |text: &str| duration(text).map(|duration| duration.as_millis());
-        assert_eq!(of("15s"), Ok(15_000));
-        assert_eq!(of("1m30s"), Ok(90_000));
-        assert_eq!(of("1.5s"), Ok(1_500));
-        assert_eq!(of("0"), Ok(0));
-        for text in ["", "15", "s", "-1s", "1d", "1e999h", "1s x"] {
-            assert!(of(text).unwrap_err().contains(&format!("{text:?}")));
-        }
     }
 }

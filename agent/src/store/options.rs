@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::duration::duration;
+
 /// Where modules are kept, how many, and for how long.
 #[derive(Args, Clone, Debug)]
 pub struct StoreOptions {
@@ -39,34 +41,6 @@ impl StoreOptions {
     }
 }
 
-/// Go's durations, as Istio's options are written: `1h30m`, `1.5h`, `100ms`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration: expected such as 24h, 1h30m or 500ms");
-    let mut rest = text.trim();
-    let mut total = 0.0;
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() && rest != "0" {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let (number, after) = rest.split_at(digits);
-        let unit = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit);
-        let seconds = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return Err(wrong()),
-        };
-        total += number.parse::<f64>().map_err(|_| wrong())? * seconds;
-        rest = after;
-    }
-    Duration::try_from_secs_f64(total).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -84,18 +58,5 @@ mod tests {
         let options = Command::parse_from(["agent"]).options;
         let expected = StoreOptions::at("/var/lib/istio/data");
         assert_eq!(format!("{options:?}"), format!("{expected:?}"));
-    }
-
-    #[test]
-    fn durations_are_written_as_in_go() {
-        let of = |text: &str| duration(text).map(|duration| duration.as_nanos());
-        assert_eq!(of("24h"), Ok(86_400_000_000_000));
-        assert_eq!(of("1h30m"), Ok(5_400_000_000_000));
-        assert_eq!(of("1.5s"), Ok(1_500_000_000));
-        assert_eq!(of("1ms"), Ok(1_000_000));
-        assert_eq!(of("0"), Ok(0));
-        for text in ["", "24", "h", "-1h", "1d", "1e999h", "1h x"] {
-            assert!(of(text).unwrap_err().contains(&format!("{text:?}")));
-        }
     }
 }

@@ -7,6 +7,7 @@ use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 
 use super::address::{Discovery, Listen};
 use super::prober::Probe;
+use crate::duration::{duration, positive};
 
 /// Options of the xDS proxy. Durations are written as `500ms`, `10s`, `35m` or `1h30m`; sizes are in bytes.
 #[derive(clap::Args, Clone, Debug)]
@@ -192,40 +193,6 @@ impl Options {
     }
 }
 
-fn positive(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err("must be longer than nothing".to_owned()),
-        duration => Ok(duration),
-    }
-}
-
-/// A duration as Go writes it, without fractions: `1h30m`, `500ms`, `0`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let refused = || format!("{text:?} is no duration: expected such as 500ms, 10s, 35m or 1h30m");
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let mut rest = text;
-    let mut sum = Duration::ZERO;
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_at(rest.find(|it: char| !it.is_ascii_digit()).ok_or_else(refused)?);
-        let (unit, after) = after.split_at(after.find(|it: char| it.is_ascii_digit()).unwrap_or(after.len()));
-        let milliseconds: u64 = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            _ => return Err(refused()),
-        };
-        let part = digits.parse::<u64>().ok().and_then(|many| many.checked_mul(milliseconds));
-        sum = part.and_then(|part| sum.checked_add(Duration::from_millis(part))).ok_or_else(refused)?;
-        rest = after;
-    }
-    // What is longer than a century overflows the clocks of some systems.
-    let century = Duration::from_secs(100 * 366 * 24 * 3600);
-    if text.is_empty() || sum > century { Err(refused()) } else { Ok(sum) }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -265,18 +232,5 @@ mod tests {
         let options = parse(&["--credential-fetcher-type=", "--xds-token-file=token"]).unwrap();
         assert_eq!(options.token_file(), None);
         assert!(parse(&["--credential-fetcher-type=GoogleComputeEngine"]).is_err());
-    }
-
-    #[test]
-    fn durations_are_written_as_in_go() {
-        for (text, milliseconds) in
-            [("0", 0), ("0s", 0), ("500ms", 500), ("1h30m", 5_400_000), ("10s", 10_000)]
-        {
-            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)));
-        }
-        for text in ["", "10", "s", "1.5s", "-1s", "10 s", "99999999999999999999s", "99999999h", "1d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-        assert!(positive("0s").is_err());
     }
 }

@@ -31,7 +31,9 @@ impl Agent {
 
     fn spawn(&mut self) {
         let log = std::fs::File::create(self.log_path()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_meshloom-agent"))
+        // The one that ships can be tried instead.
+        let built = || env!("CARGO_BIN_EXE_meshloom-agent").into();
+        let child = Command::new(std::env::var_os("AGENT_BIN").unwrap_or_else(built))
             .args(&self.arguments)
             .current_dir(&self.folder)
             .env_remove("HTTP_PROXY")
@@ -98,9 +100,18 @@ impl Agent {
 
     /// Resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory that it has had, in KiB.
+    pub(crate) fn most_resident_kib(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let id = self.process.as_ref().unwrap().id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 }

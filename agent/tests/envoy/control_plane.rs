@@ -106,7 +106,12 @@ impl ControlPlane {
 
     /// What ECDS responses were answered so far.
     pub(crate) fn answers(&self) -> Vec<Answer> {
-        self.kept().answers.iter().filter(|answer| answer.type_url == ECDS).cloned().collect()
+        self.answers_of(ECDS)
+    }
+
+    /// What responses of a type were answered so far.
+    pub(crate) fn answers_of(&self, type_url: &str) -> Vec<Answer> {
+        self.kept().answers.iter().filter(|answer| answer.type_url == type_url).cloned().collect()
     }
 
     /// Waits until there were so many answers to ECDS responses.
@@ -180,12 +185,94 @@ impl Session {
     }
 }
 
-impl State {
-    fn note(&self, type_url: &str, nonce: &str, error: Option<String>) {
-        if !nonce.is_empty() {
-            let answer = Answer { type_url: type_url.to_owned(), error };
-            self.kept.lock().unwrap().answers.push(answer);
+/// What differs between the protocols.
+struct Protocol<Request, Response> {
+    /// Whether a response has every resource of its type.
+    whole: bool,
+    /// Takes over what a request says.
+    hear: fn(&mut Session, Request) -> Answered,
+    /// Puts resources into a response.
+    say: fn(Due) -> Response,
+}
+
+/// The answer that a request may be: a type, a nonce, an error.
+type Answered = (String, String, Option<String>);
+
+const SOTW: Protocol<discovery::DiscoveryRequest, discovery::DiscoveryResponse> = Protocol {
+    whole: true,
+    hear: |session, request| {
+        let names = request.resource_names.into_iter().collect();
+        session.wanted.insert(request.type_url.clone(), names);
+        (request.type_url, request.response_nonce, request.error_detail.map(|status| status.message))
+    },
+    say: |(type_url, nonce, resources)| discovery::DiscoveryResponse {
+        version_info: nonce.to_string(),
+        type_url,
+        nonce: nonce.to_string(),
+        resources: resources.into_iter().map(|(_, any)| any).collect(),
+        ..Default::default()
+    },
+};
+
+const DELTA: Protocol<discovery::DeltaDiscoveryRequest, discovery::DeltaDiscoveryResponse> = Protocol {
+    whole: false,
+    hear: |session, request| {
+        let wanted = session.wanted.entry(request.type_url.clone()).or_default();
+        wanted.extend(request.resource_names_subscribe.into_iter().filter(|name| name != "*"));
+        for name in request.resource_names_unsubscribe {
+            wanted.remove(&name);
+            session.sent.remove(&(request.type_url.clone(), name));
         }
+        (request.type_url, request.response_nonce, request.error_detail.map(|status| status.message))
+    },
+    say: |(type_url, nonce, resources)| {
+        let resources = resources.into_iter().map(|(name, any)| discovery::Resource {
+            name,
+            version: nonce.to_string(),
+            resource: Some(any),
+            ..Default::default()
+        });
+        discovery::DeltaDiscoveryResponse {
+            system_version_info: nonce.to_string(),
+            type_url,
+            nonce: nonce.to_string(),
+            resources: resources.collect(),
+            ..Default::default()
+        }
+    },
+};
+
+impl Ads {
+    /// Serves a stream until it ends.
+    fn stream<Q: Send + 'static, R: Send + 'static>(
+        &self,
+        mut requests: Streaming<Q>,
+        protocol: Protocol<Q, R>,
+    ) -> Response<Sent<R>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let state = Arc::clone(&self.0);
+        state.kept.lock().unwrap().streams += 1;
+        tokio::spawn(async move {
+            let (mut session, mut changed) = (Session::default(), state.changed.subscribe());
+            loop {
+                tokio::select! {
+                    request = requests.next() => {
+                        let Some(Ok(request)) = request else { return };
+                        let (type_url, nonce, error) = (protocol.hear)(&mut session, request);
+                        if !nonce.is_empty() {
+                            state.kept.lock().unwrap().answers.push(Answer { type_url, error });
+                        }
+                    }
+                    Ok(()) = changed.changed() => {}
+                }
+                for due in session.due(&state, protocol.whole) {
+                    if sender.send(Ok((protocol.say)(due))).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Response::new(UnboundedReceiverStream::new(receiver).boxed())
     }
 }
 
@@ -198,87 +285,13 @@ impl discovery::aggregated_discovery_service_server::AggregatedDiscoveryService 
         &self,
         request: Request<Streaming<discovery::DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        let mut requests = request.into_inner();
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let state = Arc::clone(&self.0);
-        state.kept.lock().unwrap().streams += 1;
-        tokio::spawn(async move {
-            let (mut session, mut changed) = (Session::default(), state.changed.subscribe());
-            loop {
-                tokio::select! {
-                    request = requests.next() => {
-                        let Some(Ok(request)) = request else { return };
-                        let error = request.error_detail.map(|status| status.message);
-                        state.note(&request.type_url, &request.response_nonce, error);
-                        let names = request.resource_names.into_iter().collect();
-                        session.wanted.insert(request.type_url, names);
-                    }
-                    Ok(()) = changed.changed() => {}
-                }
-                for (type_url, nonce, resources) in session.due(&state, true) {
-                    let response = discovery::DiscoveryResponse {
-                        version_info: nonce.to_string(),
-                        type_url,
-                        nonce: nonce.to_string(),
-                        resources: resources.into_iter().map(|(_, any)| any).collect(),
-                        ..Default::default()
-                    };
-                    if sender.send(Ok(response)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        Ok(Response::new(UnboundedReceiverStream::new(receiver).boxed()))
+        Ok(self.stream(request.into_inner(), SOTW))
     }
 
     async fn delta_aggregated_resources(
         &self,
         request: Request<Streaming<discovery::DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        let mut requests = request.into_inner();
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let state = Arc::clone(&self.0);
-        state.kept.lock().unwrap().streams += 1;
-        tokio::spawn(async move {
-            let (mut session, mut changed) = (Session::default(), state.changed.subscribe());
-            loop {
-                tokio::select! {
-                    request = requests.next() => {
-                        let Some(Ok(request)) = request else { return };
-                        let error = request.error_detail.map(|status| status.message);
-                        state.note(&request.type_url, &request.response_nonce, error);
-                        let wanted = session.wanted.entry(request.type_url.clone()).or_default();
-                        for name in request.resource_names_subscribe.into_iter().filter(|name| name != "*") {
-                            wanted.insert(name);
-                        }
-                        for name in request.resource_names_unsubscribe {
-                            wanted.remove(&name);
-                            session.sent.remove(&(request.type_url.clone(), name));
-                        }
-                    }
-                    Ok(()) = changed.changed() => {}
-                }
-                for (type_url, nonce, resources) in session.due(&state, false) {
-                    let resources = resources.into_iter().map(|(name, any)| discovery::Resource {
-                        name,
-                        version: nonce.to_string(),
-                        resource: Some(any),
-                        ..Default::default()
-                    });
-                    let response = discovery::DeltaDiscoveryResponse {
-                        system_version_info: nonce.to_string(),
-                        type_url,
-                        nonce: nonce.to_string(),
-                        resources: resources.collect(),
-                        ..Default::default()
-                    };
-                    if sender.send(Ok(response)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        Ok(Response::new(UnboundedReceiverStream::new(receiver).boxed()))
+        Ok(self.stream(request.into_inner(), DELTA))
     }
 }

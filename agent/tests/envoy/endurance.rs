@@ -1,7 +1,7 @@
-//! Many updates, one stream, flat memory.
+//! Many updates and large modules: one stream, flat memory.
 
-use crate::mesh::{BOTH, Mesh, Plugin};
-use crate::modules::shipped;
+use crate::mesh::{BOTH, Mesh, Plugin, Protocol};
+use crate::modules::{larger, shipped};
 
 #[test]
 fn a_thousand_updates_pass_one_stream_and_leave_memory_as_it_was() {
@@ -27,4 +27,18 @@ fn a_thousand_updates_pass_one_stream_and_leave_memory_as_it_was() {
         let grown = mesh.agent.resident_kib().saturating_sub(before);
         assert!(grown < 4096, "the agent grew by {grown} KiB over 800 updates");
     }
+}
+
+#[test]
+fn a_module_of_200_mb_reaches_envoy_through_an_agent_that_grows_by_less_than_16_mb() {
+    let mut mesh = Mesh::with_agent(Protocol::Sotw, &["--wasm-start-budget=30s"]);
+    let idle = mesh.agent.resident_kib();
+    let url = mesh.modules.put("/large.wasm", &larger(&shipped("header-mutation"), 200_000_000));
+    mesh.serve(&Plugin::new(&url));
+    mesh.start_envoy();
+    mesh.wait_for(200, Some("v1"));
+    // How much it has in all depends on how it was built: code counts that is read from the file.
+    let most = mesh.agent.most_resident_kib();
+    eprintln!("resident: {idle} KiB idle, {most} KiB at most");
+    assert!((most - idle) * 1024 < 16_000_000, "from {idle} KiB to {most} KiB while it pulled 200 MB");
 }

@@ -3,15 +3,7 @@
 use std::time::Duration;
 
 use crate::mesh::{BOTH, FILTER, Mesh, Plugin};
-use crate::modules::shipped;
-
-/// The same module with other bytes.
-fn another(module: &[u8]) -> Vec<u8> {
-    let mut module = module.to_vec();
-    // A custom section without a name: id, size, length of the name.
-    module.extend([0, 1, 0]);
-    module
-}
+use crate::modules::{another, shipped};
 
 #[test]
 fn without_its_module_a_filter_denies_or_lets_pass_as_its_policy_says() {

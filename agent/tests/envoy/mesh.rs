@@ -77,6 +77,14 @@ impl Mesh {
         self.bootstrap = bootstrap(protocol, self.folder.path(), &[], Some(name));
     }
 
+    /// No listener of Envoy's own either: it has to be told of every resource.
+    pub(crate) fn discover_all(&mut self) {
+        self.bootstrap = self.bootstrap.clone().edit(|tree| {
+            tree["static_resources"]["listeners"] = Value::Array(Vec::new());
+            tree["dynamic_resources"]["lds_config"] = tree["dynamic_resources"]["cds_config"].clone();
+        });
+    }
+
     /// Serves this filter.
     pub(crate) fn serve(&self, plugin: &Plugin) {
         self.control_plane.set(ECDS, FILTER, plugin.resource(FILTER));
@@ -102,19 +110,25 @@ impl Mesh {
     /// Waits until a client sees that.
     #[track_caller]
     pub(crate) fn wait_for(&self, status: u16, training: Option<&str>) -> Duration {
+        self.wait_until(&format!("{status} with {training:?}"), || {
+            self.get() == (status, training.map(str::to_owned))
+        })
+    }
+
+    /// Waits until it is so.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) -> Duration {
         let begun = Instant::now();
-        loop {
-            let got = self.get();
-            if got == (status, training.map(str::to_owned)) {
-                return begun.elapsed();
-            }
+        while !is_so() {
             assert!(
                 begun.elapsed() < Duration::from_secs(45),
-                "{status} with {training:?} was expected, and is {got:?}; the agent's log:\n{}",
+                "{what} was expected, and is {:?}; the agent's log:\n{}",
+                self.get(),
                 self.agent.log()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+        begun.elapsed()
     }
 
     /// What Envoy has of a filter that came by ECDS.
@@ -245,29 +259,38 @@ impl Plugin {
     }
 }
 
-/// The upstream, as a resource of CDS.
-fn cluster(upstream: SocketAddr) -> Any {
-    let address = core::Address {
+/// An address as resources have it.
+pub(crate) fn address(of: SocketAddr) -> core::Address {
+    core::Address {
         address: Some(core::address::Address::SocketAddress(core::SocketAddress {
-            address: upstream.ip().to_string(),
-            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(upstream.port().into())),
+            address: of.ip().to_string(),
+            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(of.port().into())),
             ..Default::default()
         })),
-    };
-    let endpoint = endpoint::Endpoint { address: Some(address), ..Default::default() };
+    }
+}
+
+/// The upstream as the one endpoint of its cluster.
+pub(crate) fn endpoints(upstream: SocketAddr) -> endpoint::ClusterLoadAssignment {
+    let endpoint = endpoint::Endpoint { address: Some(address(upstream)), ..Default::default() };
     let endpoint = endpoint::LbEndpoint {
         host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(endpoint)),
         ..Default::default()
     };
     let locality = endpoint::LocalityLbEndpoints { lb_endpoints: vec![endpoint], ..Default::default() };
+    endpoint::ClusterLoadAssignment {
+        cluster_name: "httpbin".to_owned(),
+        endpoints: vec![locality],
+        ..Default::default()
+    }
+}
+
+/// The upstream, as a resource of CDS.
+fn cluster(upstream: SocketAddr) -> Any {
     pack_any(cluster::Cluster {
         name: "httpbin".to_owned(),
         connect_timeout: Some(Seconds { seconds: 1, nanos: 0 }),
-        load_assignment: Some(endpoint::ClusterLoadAssignment {
-            cluster_name: "httpbin".to_owned(),
-            endpoints: vec![locality],
-            ..Default::default()
-        }),
+        load_assignment: Some(endpoints(upstream)),
         ..Default::default()
     })
 }

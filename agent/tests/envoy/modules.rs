@@ -66,6 +66,26 @@ impl Modules {
     }
 }
 
+/// The same filter with other bytes.
+pub(crate) fn another(module: &[u8]) -> Vec<u8> {
+    let mut module = module.to_vec();
+    // A custom section without a name: id, size, length of the name.
+    module.extend([0, 1, 0]);
+    module
+}
+
+/// The same filter with so many bytes more, none of which is like the next.
+pub(crate) fn larger(module: &[u8], by: u32) -> Vec<u8> {
+    let mut larger = module.to_vec();
+    // A custom section without a name; its size in LEB128, in five bytes however small.
+    larger.push(0);
+    let size = by + 1;
+    larger.extend((0..5).map(|group| (size >> (7 * group)) as u8 & 0x7f | if group < 4 { 0x80 } else { 0 }));
+    larger.push(0);
+    larger.extend((0..by).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8));
+    larger
+}
+
 /// A shipped module.
 pub(crate) fn shipped(filter: &str) -> Vec<u8> {
     let path = meshloom_lab::root().join(format!("dist/{filter}.wasm"));

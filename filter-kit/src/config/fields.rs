@@ -38,6 +38,9 @@ impl<R> Choice<R> {
 /// A choice of variants of an object.
 pub type Variant<T> = Choice<fn(&mut Fields<'_>) -> Option<T>>;
 
+/// The same, read by a closure.
+pub type VariantWith<'a, T> = Choice<&'a dyn Fn(&mut Fields<'_>) -> Option<T>>;
+
 /// A choice of fields.
 pub type Alternative<T> = Choice<fn(Node<'_>) -> Option<T>>;
 

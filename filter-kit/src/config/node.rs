@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
 
 use super::draft::{Draft, Text, list};
-use super::fields::{Fields, Variant};
+use super::fields::{Choice, Fields, Variant, VariantWith};
 use super::json::Json;
 use super::problem::Problems;
 
@@ -136,8 +136,27 @@ impl<'a> Node<'a> {
     /// Reads an object whose members depend on a word in one of them, `tag`.
     #[inline(always)]
     pub fn tagged<T>(self, tag: &'static str, doc: &'static str, variants: &[Variant<T>]) -> Option<T> {
+        self.tagged_any(tag, doc, variants)
+    }
+
+    /// As [`tagged`](Self::tagged), by closures: for readers that need something from outside of the object.
+    #[inline(always)]
+    pub fn tagged_with<T>(
+        self,
+        tag: &'static str,
+        doc: &'static str,
+        variants: &[VariantWith<'_, T>],
+    ) -> Option<T> {
+        self.tagged_any(tag, doc, variants)
+    }
+
+    #[inline(always)]
+    fn tagged_any<T, R>(self, tag: &'static str, doc: &'static str, variants: &[Choice<R>]) -> Option<T>
+    where
+        R: Fn(&mut Fields<'_>) -> Option<T> + Copy,
+    {
         if self.describe(|draft| {
-            let variant = |variant: &Variant<T>| {
+            let variant = |variant: &Choice<R>| {
                 self.schema_of(draft, |node| {
                     node.describe(|draft| {
                         draft.set("title", variant.word);
@@ -157,7 +176,10 @@ impl<'a> Node<'a> {
         self.variant(tag, variants)
     }
 
-    fn variant<T>(self, tag: &'static str, variants: &[Variant<T>]) -> Option<T> {
+    fn variant<T, R>(self, tag: &'static str, variants: &[Choice<R>]) -> Option<T>
+    where
+        R: Fn(&mut Fields<'_>) -> Option<T> + Copy,
+    {
         let members = self.members()?;
         let before = self.problems.count();
         let mut word = Fields::new(&self, members);
@@ -239,6 +261,13 @@ impl<'a> Node<'a> {
         });
         let list = self.list_of(read)?;
         self.counts(list.len(), most).then_some(list)
+    }
+
+    /// Reads a list as [`list_of`](Self::list_of) does, and refuses one of more than `most`; an empty one is right.
+    pub fn list_up_to<T>(self, most: u32, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        self.describe(|draft| draft.set("maxItems", most));
+        let list = self.list_of(read)?;
+        (list.is_empty() || self.counts(list.len(), most)).then_some(list)
     }
 
     #[inline(never)]

@@ -1,62 +1,158 @@
 //! The ABI shell: the only file here that knows it runs inside a proxy.
 
-use std::rc::Rc;
+use std::time::Duration;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, LogLevel, MapType};
+use filter_kit::metric::name;
+use filter_kit::reads::{Map, Reads};
+use filter_shell::metric::{self, Counter};
+use filter_shell::{Asked, attribute, headers};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
 
-use crate::{Headers, Mutations};
+use crate::{Exchange, Host, Mutations, Once, Side, Tally, Verdict};
+
+const FILTER: &str = "header-mutation";
+
+/// How often the proxy is told of what was counted.
+const TELL: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Of the VM, for a changed configuration makes a new root context.
+    static TALLY: Tally = const { Tally::new() };
+    static ONCE: Once = const { Once::new() };
+}
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        filter_shell::root(Mutations::from_json, |mutations| Box::new(Stream { mutations }))
+        let root = filter_shell::counted_root(FILTER, Mutations::from_json, |mutations| {
+            Box::new(Stream { exchange: Exchange::new(mutations) })
+        });
+        Box::new(Telling { root, counters: Vec::new() })
     });
 }}
 
+/// The root context, which tells the proxy of what was counted.
+struct Telling {
+    root: Box<dyn RootContext>,
+    counters: Vec<Counter>,
+}
+
+impl Context for Telling {}
+
+impl RootContext for Telling {
+    fn on_configure(&mut self, size: usize) -> bool {
+        self.counters = Tally::NAMES.iter().map(|what| metric::counter(&name(FILTER, what))).collect();
+        self.set_tick_period(TELL);
+        self.root.on_configure(size)
+    }
+
+    fn on_tick(&mut self) {
+        TALLY.with(|tally| {
+            tally.tell(|place, count| {
+                if let Some(counter) = self.counters.get(place) {
+                    counter.add(count);
+                }
+            });
+        });
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        self.root.create_http_context(context)
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        self.root.get_type()
+    }
+}
+
 struct Stream {
-    mutations: Rc<Mutations>,
+    exchange: Exchange,
 }
 
 impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        crate::apply(&self.mutations.request, &mut HostMap(MapType::HttpRequestHeaders));
+        let host = Proxy(Asked::of_request());
+        let verdict = TALLY.with(|tally| ONCE.with(|once| self.exchange.request_headers(&host, tally, once)));
+        match verdict {
+            Verdict::Continue => Action::Continue,
+            Verdict::Deny => {
+                let text = vec![("content-type", "text/plain")];
+                self.send_http_response(400, text, Some(b"a header of this request cannot be sent on\n"));
+                Action::Pause
+            }
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        let host = Proxy(Asked::of_request());
+        TALLY.with(|tally| ONCE.with(|once| self.exchange.request_trailers(&host, tally, once)));
         Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        crate::apply(&self.mutations.response, &mut HostMap(MapType::HttpResponseHeaders));
+        let host = Proxy(Asked::of_response());
+        TALLY.with(|tally| ONCE.with(|once| self.exchange.response_headers(&host, tally, once)));
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        let host = Proxy(Asked::of_response());
+        TALLY.with(|tally| ONCE.with(|once| self.exchange.response_trailers(&host, tally, once)));
         Action::Continue
     }
 }
 
-/// Headers as they stand in the host: every change is made there at once.
-struct HostMap(MapType);
+/// The proxy, in one callback.
+struct Proxy(Asked);
 
-// `_bytes` throughout: the String accessors trap on a header that is not UTF-8. A status other than OK would
-// mean that the map is not there in this callback; then there is nothing to change.
-impl Headers for HostMap {
-    fn contains(&self, name: &str) -> bool {
-        matches!(hostcalls::get_map_value_bytes(self.0, name), Ok(Some(_)))
+impl Reads for Proxy {
+    fn header(&self, map: Map, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.0.header(map, name, each)
     }
 
-    fn all(&self, name: &str) -> Vec<Vec<u8>> {
-        let lines = hostcalls::get_map_bytes(self.0).unwrap_or_default();
-        lines.into_iter().filter(|(other, _)| other == name).map(|(_, value)| value).collect()
+    fn attribute(&self, path: &str, read: &mut dyn FnMut(&[u8])) -> bool {
+        self.0.attribute(path, read)
     }
 
-    fn set(&mut self, name: &str, value: &[u8]) {
-        let _ = hostcalls::set_map_value_bytes(self.0, name, Some(value));
+    fn now_ms(&self) -> u64 {
+        self.0.now_ms()
     }
 
-    fn append(&mut self, name: &str, value: &[u8]) {
-        let _ = hostcalls::add_map_value_bytes(self.0, name, value);
+    fn random(&self) -> [u8; 16] {
+        self.0.random()
+    }
+}
+
+impl Host for Proxy {
+    fn lines(&self, side: Side) -> Vec<u8> {
+        headers::pairs(map(side))
     }
 
-    fn remove(&mut self, name: &str) {
-        let _ = hostcalls::set_map_value_bytes(self.0, name, None);
+    fn replace(&self, side: Side, name: &[u8], value: &[u8]) -> bool {
+        headers::replace(map(side), name, value)
+    }
+
+    fn add(&self, side: Side, name: &[u8], value: &[u8]) -> bool {
+        headers::add(map(side), name, value)
+    }
+
+    fn remove(&self, side: Side, name: &[u8]) -> bool {
+        headers::remove(map(side), name)
+    }
+
+    fn keep(&self, name: &str, value: &[u8]) -> bool {
+        attribute::keep(name, value)
+    }
+}
+
+fn map(side: Side) -> headers::Map {
+    match side {
+        Side::Request => headers::Map::Request,
+        Side::RequestTrailers => headers::Map::RequestTrailers,
+        Side::Response => headers::Map::Response,
+        Side::ResponseTrailers => headers::Map::ResponseTrailers,
     }
 }

@@ -1,6 +1,34 @@
 //! header-mutation as the proxy runs it: what the upstream and the client see.
 
-use proxy_wasm_harness::{HeaderMap, Host, Level, Request, Response, budget, filter, json};
+mod bench;
+mod config;
+mod exchange;
+mod trailers;
+
+use proxy_wasm_harness::{Callback, HeaderMap, Host, Level, Request, Response, budget, filter, json};
+
+/// With this configuration, but for its version.
+fn configured(json: &str) -> Host {
+    filter("header-mutation").configure(json.replacen('{', r#"{"version": 1, "#, 1))
+}
+
+/// The calls to the host that change something.
+fn writes(host: &Host) -> Vec<String> {
+    let changes = ["proxy_replace_header", "proxy_add_header", "proxy_remove_header", "proxy_set_header"];
+    let transcript = host.transcript();
+    let calls =
+        transcript.lines().map(str::trim).filter(|line| changes.iter().any(|call| line.starts_with(call)));
+    calls.map(str::to_owned).collect()
+}
+
+/// How many calls to the host one exchange makes, after one that made memory ready.
+fn hostcalls(host: &Host) -> (u64, u64) {
+    host.get("/").send().respond(Response::ok("hello"));
+    let stream = host.get("/").send();
+    stream.respond(Response::ok("hello"));
+    let costs = stream.costs();
+    (costs.of(Callback::RequestHeaders).hostcalls, costs.of(Callback::ResponseHeaders).hostcalls)
+}
 
 /// Both directions by the same operations.
 fn both(operations: &str) -> Host {

@@ -1,6 +1,21 @@
 //! header-mutation in a real Envoy: what the upstream and the client see.
 
+mod chain;
+mod messages;
+
 use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+
+/// With this configuration, but for its version.
+fn configured(json: &str) -> Bootstrap {
+    let json = json.replacen('{', r#"{"version": 1, "#, 1);
+    Bootstrap::filter("header-mutation").configure("header-mutation", json)
+}
+
+/// Sets `x-a` in either direction.
+fn marks() -> &'static str {
+    r#"{"rules": [{"request": [{"op": "set", "name": "x-a", "value": "1"}],
+        "response": [{"op": "set", "name": "x-a", "value": "1"}]}]}"#
+}
 
 fn envoy(upstream: &Upstream, request: &str, response: &str) -> Envoy {
     let rules =
@@ -63,4 +78,47 @@ fn a_value_that_is_not_utf_8_is_renamed_byte_for_byte() {
     assert_eq!(response.status, 200);
     assert!(response.headers.contains(&("x-new".to_owned(), b"caf\xe9".to_vec())));
     assert!(upstream.only_seen().headers.contains(&("x-new".to_owned(), b"\xff\xfe".to_vec())));
+}
+
+#[test]
+fn nothing_that_a_client_sends_stands_beside_what_the_filter_says() {
+    let upstream = Upstream::ok();
+    let rules = r#"{"strip_client": ["x-user-*"], "allow_pseudo": [":path", ":authority"], "rules": [{"request": [
+        {"op": "set", "name": "x-user-id", "value": "${cookie:user}", "default": "nobody"},
+        {"op": "rewrite", "name": ":path", "regex": "^/v1/", "value": "/v2/"}, {"op": "query_remove", "name": "user"},
+        {"op": "set", "name": "host", "value": "b.test"}]}]}"#;
+    let envoy = Envoy::with(configured(rules).upstream(upstream.address())).start();
+    let request =
+        envoy.get("/v1/a?%75ser=root&b=1").header("x-user-id", "root").header("X-User-Id", b"r\xff");
+    assert_eq!(request.header("x-user-role", "admin").header("cookie", "a=1; user=ann").send().status, 200);
+    let seen = upstream.only_seen();
+    assert_eq!((seen.path.as_str(), seen.header("host").as_deref()), ("/v2/a?b=1", Some("b.test")));
+    assert_eq!(seen.header("x-user-id").as_deref(), Some("ann"));
+    assert_eq!(seen.header("x-user-role"), None);
+}
+
+#[test]
+fn cookies_that_the_upstream_sets_stay_apart_and_are_given_attributes() {
+    let upstream = Upstream::answering(|_| {
+        Reply::new(200, "")
+            .header("set-cookie", "a=1; Path=/")
+            .header("set-cookie", "a=1; Path=/")
+            .header("set-cookie", "b=2; Secure")
+    });
+    let operations = r#"
+        {"op": "dedupe", "name": "set-cookie", "keep": "unique"},
+        {"op": "cookie_attributes", "secure": true, "same_site": "lax"},
+        {"op": "set_cookie", "name": "c", "value": "${status}", "path": "/", "http_only": true}"#;
+    let envoy = envoy(&upstream, "", operations);
+    let response = envoy.get("/").send();
+    let cookies: Vec<String> = response
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .map(|(_, value)| String::from_utf8(value.clone()).unwrap())
+        .collect();
+    assert_eq!(
+        cookies,
+        ["a=1; Path=/; Secure; SameSite=Lax", "b=2; Secure; SameSite=Lax", "c=200; Path=/; HttpOnly"]
+    );
 }
