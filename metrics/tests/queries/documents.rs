@@ -106,11 +106,13 @@ fn the_bounds_that_queries_ask_for_are_those_of_the_bootstraps() {
 
 /// The upper bounds that a bootstrap has for the histograms whose names end so.
 fn buckets(tree: &Value, end: &str) -> Vec<u64> {
-    let settings = tree["stats_config"]["histogram_bucket_settings"].as_array().unwrap();
+    let settings = tree.pointer("/stats_config/histogram_bucket_settings").and_then(Value::as_array);
     let regex = format!(r"^wasmcustom\.wasm_http_.*{end}");
-    let found = settings.iter().find(|one| one["match"]["safe_regex"]["regex"] == regex.as_str());
-    let bounds = found.unwrap_or_else(|| panic!("there are no buckets for {regex}"))["buckets"].as_array();
-    bounds.unwrap().iter().filter_map(Value::as_u64).collect()
+    let is_its = |one: &&Value| one.pointer("/match/safe_regex/regex").is_some_and(|other| *other == regex);
+    let found = settings.and_then(|settings| settings.iter().find(is_its));
+    let bounds = found.and_then(|one| one.get("buckets")).and_then(Value::as_array);
+    let bounds = bounds.unwrap_or_else(|| panic!("there are no buckets for {regex}"));
+    bounds.iter().filter_map(Value::as_u64).collect()
 }
 
 #[test]

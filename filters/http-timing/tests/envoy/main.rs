@@ -1,4 +1,10 @@
 //! http-timing in a real Envoy: what a scraper and a reader of the log see.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this is a test: clippy knows only the functions marked so"
+)]
 
 mod ends;
 mod grpc;
@@ -278,5 +284,44 @@ fn the_tag_of_istio_is_a_label() {
     for name in ["responses_total_2xx", "api_responses_total_2xx"] {
         let line = format!("wasm_http_inbound_{name}{{wasm_filter=\"http-timing\"}} 1\n");
         assert!(text.contains(&line), "{line} is missing:\n{text}");
+    }
+}
+
+#[test]
+fn an_envoy_that_withholds_callbacks_calls_only_what_the_rest_needs() {
+    let upstream = upstream();
+    let allowed = [
+        "clock_time_get",
+        "proxy_call_foreign_function",
+        "proxy_define_metric",
+        "proxy_get_buffer_bytes",
+        "proxy_get_current_time_nanoseconds",
+        "proxy_get_header_map_pairs",
+        "proxy_get_header_map_value",
+        "proxy_get_property",
+        "proxy_increment_metric",
+        "proxy_log",
+        "proxy_on_configure",
+        "proxy_on_log",
+        "proxy_on_tick",
+        "proxy_record_metric",
+        "proxy_set_tick_period_milliseconds",
+        "random_get",
+    ];
+    let allowed: serde_json::Map<String, Value> =
+        allowed.into_iter().map(|name| (name.to_owned(), json!({}))).collect();
+    for (restriction, callbacks) in [(json!({"allowed_capabilities": allowed}), 0), (json!({}), 1)] {
+        let bootstrap = directed(&upstream, "OUTBOUND").connection_manager(|manager| {
+            let config = &mut manager["http_filters"][0]["typed_config"]["config"];
+            config["capability_restriction_config"] = restriction.clone();
+        });
+        let envoy = Envoy::with(bootstrap).log_level("trace").start();
+        assert_eq!(envoy.get("/404").send().status, 404);
+        envoy.wait_for_stat("wasm_http_outbound_responses_total_4xx", 1);
+        envoy.wait_for_stat("wasm_http_outbound_duration_ms_count", 1);
+        let log = envoy.log();
+        for callback in ["proxy_on_request_headers", "proxy_on_response_headers"] {
+            assert_eq!(log.matches(&format!("[host->vm] {callback}(")).count(), callbacks, "{callback}");
+        }
     }
 }

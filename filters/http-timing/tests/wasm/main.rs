@@ -1,4 +1,9 @@
 //! http-timing as the proxy runs it: what a scraper and a reader of the log see.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "all of this is a test: clippy knows only the functions marked so"
+)]
 
 mod extras;
 mod hostile;
