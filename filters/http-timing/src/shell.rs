@@ -50,7 +50,7 @@ struct Stream {
 
 fn on_configure(root: u32, size: usize) -> bool {
     let text = abi::plugin_configuration(size);
-    VM.with(|vm| vm.try_borrow_mut().is_ok_and(|mut vm| vm.configure(root, text.trim_ascii())))
+    VM.with(|vm| vm.try_borrow_mut().is_ok_and(|mut vm| vm.configure(root, &text)))
 }
 
 /// Called twice a minute for each root context that lives.
@@ -206,6 +206,8 @@ impl Vm {
                 return false;
             }
         };
+        // White space around it makes no other configuration.
+        let text = text.trim_ascii();
         let number = self.configurations.number_of(text);
         let all_numbered = self.all_numbered && keep_number(number);
         let is_another = self.configurations.count() > 0 && self.configurations.get(number).is_none();
