@@ -42,7 +42,10 @@ fn variant(filter: &str, file: &Path) -> anyhow::Result<Variant> {
         ("lua", "") => Ok(Variant::lua(&format!("Lua: {case}"), &text)),
         (word, "yaml") => {
             let parsed: Value = serde_saphyr::from_str(&text)?;
-            ensure!(parsed["typed_config"].is_object(), "no filter: it has no typed_config");
+            ensure!(
+                parsed.get("typed_config").is_some_and(Value::is_object),
+                "no filter: it has no typed_config"
+            );
             Ok(Variant::other(&format!("{word}: {case}"), parsed))
         }
         _ => Err(anyhow!("expected {case}.json, {case}.lua or {case}.<word>.yaml")),
