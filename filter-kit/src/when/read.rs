@@ -15,11 +15,22 @@ const MOST: u32 = 64;
 impl When {
     /// Reads a condition, and natively describes it as the definition `when`.
     pub fn read(node: Node<'_>) -> Option<Self> {
-        node.defined("when", "Which messages: every field that is given must hold", read)
+        defined::<false>(node)
+    }
+
+    /// The same, with regular expressions. A reader of its own, or a filter's configuration would depend on what other
+    /// filters are built beside it: cargo gives all of them the features of each.
+    #[cfg(feature = "regex")]
+    pub fn read_with_regex(node: Node<'_>) -> Option<Self> {
+        defined::<true>(node)
     }
 }
 
-fn read(node: Node<'_>) -> Option<When> {
+fn defined<const REGEX: bool>(node: Node<'_>) -> Option<When> {
+    node.defined("when", "Which messages: every field that is given must hold", read::<REGEX>)
+}
+
+fn read<const REGEX: bool>(node: Node<'_>) -> Option<When> {
     let when = node.object(|fields| {
         fields.schema(r#"{"minProperties": 1}"#);
         // In the order in which they are asked: first what is cheap to read, last what makes others be read.
@@ -29,14 +40,14 @@ fn read(node: Node<'_>) -> Option<When> {
         let methods = fields.optional("methods", "One of these methods", |node| node.up_to(MOST, method));
         let paths =
             fields.optional("paths", "One of these is the path, without query and fragment", |node| {
-                node.up_to(MOST, path)
+                node.up_to(MOST, path::<REGEX>)
             });
         let hosts =
             fields.optional("hosts", "One of these entries covers the host, as in a blocklist", |node| {
                 node.up_to(MOST, host)
             });
         let headers = fields.optional("headers", "Each of these request headers; any value of it", |node| {
-            node.up_to(MOST, header)
+            node.up_to(MOST, header::<REGEX>)
         });
         let routes =
             fields.optional("route_names", "One of these is the route's name", |node| node.up_to(MOST, word));
@@ -48,9 +59,9 @@ fn read(node: Node<'_>) -> Option<When> {
         });
         let answered =
             fields.optional("response_headers", "Each of these response headers; any value of it", |node| {
-                node.up_to(MOST, header)
+                node.up_to(MOST, header::<REGEX>)
             });
-        let not = fields.optional("not", "And this does not hold", When::read);
+        let not = fields.optional("not", "And this does not hold", defined::<REGEX>);
         let mut conditions = Vec::new();
         conditions.extend(direction?.map(Condition::Direction));
         conditions.extend(methods?.map(Condition::Methods));
@@ -92,20 +103,20 @@ fn word(node: Node<'_>) -> Option<Box<str>> {
     })
 }
 
-fn path(node: Node<'_>) -> Option<Matcher> {
-    node.object(Matcher::field)
+fn path<const REGEX: bool>(node: Node<'_>) -> Option<Matcher> {
+    node.object(|fields| fields.exactly_one(comparisons::<REGEX>()))
 }
 
-fn header(node: Node<'_>) -> Option<(Box<str>, Presence)> {
+fn header<const REGEX: bool>(node: Node<'_>) -> Option<(Box<str>, Presence)> {
     node.object(|fields| {
         let name =
             fields.required("name", "The header; pseudo-headers have fields of their own", header::name);
-        let presence = presence(fields);
+        let presence = presence::<REGEX>(fields);
         Some((name?.into(), presence?))
     })
 }
 
-fn presence(fields: &mut Fields<'_>) -> Option<Presence> {
+fn presence<const REGEX: bool>(fields: &mut Fields<'_>) -> Option<Presence> {
     fields.schema(r#"{"not": {"anyOf": [
         {"required": ["present", "exact"]}, {"required": ["present", "prefix"]}, {"required": ["present", "suffix"]},
         {"required": ["present", "contains"]}, {"required": ["present", "regex"]}]}}"#);
@@ -113,7 +124,7 @@ fn presence(fields: &mut Fields<'_>) -> Option<Presence> {
         fields.optional("present", "Whether it is there; true if nothing is said of its value", |node| {
             node.boolean()
         });
-    let matcher = fields.at_most_one(&COMPARISONS);
+    let matcher = fields.at_most_one(comparisons::<REGEX>());
     match (present?, matcher?) {
         (Some(_), Some(_)) => fields.problem("expected `present` or a comparison, not both"),
         (None, Some(matcher)) => Some(Presence::Matches(matcher)),
@@ -122,10 +133,13 @@ fn presence(fields: &mut Fields<'_>) -> Option<Presence> {
     }
 }
 
-#[cfg(not(feature = "regex"))]
-const COMPARISONS: [Alternative<Matcher>; 4] = [EXACT, PREFIX, SUFFIX, CONTAINS];
-#[cfg(feature = "regex")]
-const COMPARISONS: [Alternative<Matcher>; 5] = [EXACT, PREFIX, SUFFIX, CONTAINS, REGEX];
+fn comparisons<const REGEX: bool>() -> &'static [Alternative<Matcher>] {
+    #[cfg(feature = "regex")]
+    if REGEX {
+        return &[EXACT, PREFIX, SUFFIX, CONTAINS, WITH_REGEX];
+    }
+    &[EXACT, PREFIX, SUFFIX, CONTAINS]
+}
 
 const EXACT: Alternative<Matcher> =
     Alternative::new("exact", "It is this", |node| text(node).map(Matcher::Exact));
@@ -136,14 +150,14 @@ const SUFFIX: Alternative<Matcher> =
 const CONTAINS: Alternative<Matcher> =
     Alternative::new("contains", "This is in it", |node| text(node).map(Matcher::Contains));
 #[cfg(feature = "regex")]
-const REGEX: Alternative<Matcher> = Alternative::new("regex", "This matches somewhere in it", |node| {
+const WITH_REGEX: Alternative<Matcher> = Alternative::new("regex", "This matches somewhere in it", |node| {
     crate::regex::read(node).map(Matcher::Regex)
 });
 
 impl Matcher {
-    /// Reads the one comparison that is given among the fields of an object.
+    /// Reads the one comparison that is given among the fields of an object; no regular expression.
     pub fn field(fields: &mut Fields<'_>) -> Option<Self> {
-        fields.exactly_one(&COMPARISONS)
+        fields.exactly_one(comparisons::<false>())
     }
 }
 

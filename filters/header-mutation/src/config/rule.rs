@@ -52,8 +52,11 @@ pub(super) fn read(node: Node<'_>, allow: &Allow) -> Option<Rule> {
                 if is_name { Ok(text.into()) } else { Err("a name: 1 to 40 letters, digits and `_.-`") }
             })
         });
-        let when =
-            fields.optional("when", "To which messages it applies; to all, if it is not given", When::read);
+        let when = fields.optional(
+            "when",
+            "To which messages it applies; to all, if it is not given",
+            When::read_with_regex,
+        );
         let stop = fields
             .or("stop", "Whether no later rule applies where this one does", false, |node| node.boolean());
         let request =
