@@ -24,6 +24,14 @@ pub(super) struct PinFile {
     stat: Stat,
 }
 
+impl Drop for PinFile {
+    fn drop(&mut self) {
+        // Closing it is not enough while a process that is just being started has the file as well: until it has become
+        // another program, it holds the lock too.
+        lock::unlock(&self.file);
+    }
+}
+
 /// What became of looking at a module's file.
 #[derive(Debug)]
 pub enum Checked {
@@ -271,5 +279,25 @@ fn hash(file: &File) -> io::Result<Sha256> {
                 at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_that_is_gone_locks_nothing_even_if_a_process_being_started_has_its_file() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        let file = File::open(&path).unwrap();
+        assert!(lock::try_shared(&file).unwrap());
+        // What fork gives to a child until it is another program.
+        let inherited = file.try_clone().unwrap();
+        let pin = PinFile { stat: Stat::of(&file.metadata().unwrap()), file };
+        let mine = File::open(&path).unwrap();
+        assert!(!lock::try_exclusive(&mine).unwrap());
+        drop(pin);
+        assert!(lock::try_exclusive(&mine).unwrap());
+        drop(inherited);
     }
 }

@@ -19,6 +19,13 @@ pub(super) fn try_shared(file: &File) -> io::Result<bool> {
     attempt(file, FlockOperation::NonBlockingLockShared)
 }
 
+/// Gives the lock back, whoever else has the same opened file.
+pub(super) fn unlock(file: &File) {
+    if let Err(error) = rustix::fs::flock(file, FlockOperation::Unlock) {
+        tracing::error!(%error, "a lock cannot be given back");
+    }
+}
+
 fn attempt(file: &File, operation: FlockOperation) -> io::Result<bool> {
     match rustix::fs::flock(file, operation) {
         Ok(()) => Ok(true),

@@ -36,9 +36,7 @@ pub(super) struct Locked(Arc<File>);
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        if let Err(error) = rustix::fs::flock(&*self.0, rustix::fs::FlockOperation::Unlock) {
-            tracing::error!(%error, "the store's lock cannot be given back");
-        }
+        lock::unlock(&self.0);
     }
 }
 
