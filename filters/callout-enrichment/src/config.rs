@@ -1,36 +1,56 @@
-//! The configuration: whom to ask, and what becomes of the answer.
+//! The configuration: whom to ask, what becomes of the answer, and what without one.
 
-use std::time::Duration;
+mod cache;
+mod call;
+mod map;
+mod policy;
 
-use filter_kit::config::{self, Fields, Node, Refusal, Text, Variant};
+use std::ops::RangeInclusive;
+
+use filter_kit::config::{self, Fields, Node, Refusal};
 use filter_kit::header;
+use filter_kit::mode::Mode;
+use filter_kit::template::Source;
+use filter_kit::when::When;
 
-use crate::mapping::{Mapping, Source};
+use crate::breaker::Limits;
+use crate::engine::{Cause, Policy};
+use crate::mapping::{self, Mapping, Target};
+use crate::question::Call;
+use crate::retry::Retry;
+
+pub use cache::Kept;
 
 /// Whom to ask about a request, and what becomes of the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Enrichment {
+    /// Whether answers have consequences.
+    pub mode: Mode,
     /// The question.
     pub call: Call,
-    /// The headers made of the answer; no two have the same name.
-    pub map: Vec<Mapping>,
-}
-
-/// The question that is asked about each request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// The Envoy cluster that is asked. Never taken from a request.
-    pub cluster: String,
-    /// The request's `:authority`.
-    pub authority: String,
-    /// The request's `:method`, `GET` unless told otherwise.
-    pub method: String,
-    /// The request's `:path`.
-    pub path: String,
-    /// How long an answer may take, 200 ms unless told otherwise, at most 5 s.
-    pub timeout: Duration,
-    /// The largest body that is read, in bytes; 64 KiB unless told otherwise. A larger one is no answer.
+    /// The statuses of an answer that is used.
+    pub ok: Vec<RangeInclusive<u16>>,
+    /// The largest body that is read, in bytes. A larger one is no answer.
     pub max_response_bytes: u64,
+    /// When a call is tried once more.
+    pub retry: Option<Retry>,
+    /// What is made of the answer; no two have the same target.
+    pub map: Vec<Mapping>,
+    /// Whether a part of the body is looked at.
+    pub reads_body: bool,
+    /// How answers are kept.
+    pub cache: Option<Kept>,
+    /// When the service is left alone.
+    pub breaker: Option<Limits>,
+    /// The header that says how a request was enriched.
+    pub status_header: Option<Box<str>>,
+    /// The only requests that are asked about.
+    pub when: Option<When>,
+    /// Requests that are enriched already.
+    pub keep_if: Option<When>,
+    /// How many requests are asked about, in hundredths of a percent.
+    pub sample: u32,
+    policies: [Policy; 4],
 }
 
 impl Enrichment {
@@ -49,159 +69,119 @@ impl Enrichment {
     pub fn from_node(root: Node<'_>) -> Option<Self> {
         root.object(|fields| {
             fields.version(1);
-            let call = fields.required("call", "The question that is asked about each request", call);
-            let map = fields.required("map", "The headers that are made of the answer", |node| {
-                let map = node.some_of(mapping)?;
-                for (index, mapping) in map.iter().enumerate() {
-                    if map.iter().take(index).any(|other| other.to == mapping.to) {
-                        return node.problem(format!("two entries make {:?}, expected one", mapping.to));
-                    }
-                }
-                Some(map)
+            let mode = Mode::field(fields);
+            let call = fields.required("call", "The question that is asked about each request", call::read);
+            let map = fields.required("map", "What is made of the answer", map::read);
+            let asked = call.as_ref().map(|asked| &asked.call);
+            let cache = fields.optional("cache", "How answers are kept for other requests; without it each asks for itself", |node| {
+                cache::read(node, asked)
             });
-            Some(Self { call: call?, map: map? })
+            let [on_timeout, on_error, on_invalid, on_4xx] = policy::fields(fields);
+            let breaker = policy::breaker(fields);
+            let status_header = fields.or("status_header", "The request header that says how it was enriched; `false` for none", "x-enrich-status", |node| {
+                node.text_or(
+                    |node| node.parsed(header::SETTABLE_NAME, header::settable_name).map(|name| Some(name.into())),
+                    |node| if node.boolean()? { node.expected("the name of a header, or false") } else { Some(None) },
+                )
+            });
+            let when = fields.optional("when", "The only requests that are asked about", |node| request(node));
+            let keep_if = fields.optional("keep_if", "Requests that someone trusted has enriched: they pass as they are, with what the header names of `map` say. Only what no client can send may stand here", |node| request(node));
+            let sample = fields.or("sample_percent", "How many of them are asked about", 100, |node| node.percent());
+            let (map, cache, status_header) = (map?, cache?, status_header?);
+            let asked = call?;
+            unread(fields, &asked.call, cache.as_ref(), &map, status_header.as_deref())?;
+            Some(Self {
+                mode: mode?,
+                reads_body: map.iter().any(|mapping| matches!(mapping.source, mapping::Source::Body | mapping::Source::JsonPointer(_))),
+                call: asked.call,
+                ok: asked.ok,
+                max_response_bytes: asked.max_response_bytes,
+                retry: asked.retry,
+                map,
+                cache,
+                breaker: breaker?,
+                status_header,
+                when: when?,
+                keep_if: keep_if?,
+                sample: sample?,
+                policies: [on_timeout?, on_error?, on_invalid?, on_4xx?],
+            })
         })
+    }
+
+    /// What becomes of a request for that cause.
+    pub fn policy(&self, cause: Cause) -> Policy {
+        let [timeout, error, invalid, refused] = self.policies;
+        match cause {
+            Cause::Timeout => timeout,
+            Cause::Error => error,
+            Cause::Invalid => invalid,
+            Cause::Refused => refused,
+        }
+    }
+
+    /// Whether an answer of that status is used.
+    pub fn is_ok(&self, status: u16) -> bool {
+        self.ok.iter().any(|range| range.contains(&status))
+    }
+
+    /// The request headers that are taken off whatever a client sends: those that are made here.
+    pub fn stripped(&self) -> impl Iterator<Item = &str> {
+        let made = self.map.iter().filter_map(|mapping| match &mapping.target {
+            Target::Request(name) => Some(&**name),
+            Target::Response(_) | Target::FilterState(_) => None,
+        });
+        made.chain(self.status_header.as_deref())
+    }
+
+    /// Whether an answer may have something for the response.
+    pub fn changes_responses(&self) -> bool {
+        self.map.iter().any(|mapping| matches!(mapping.target, Target::Response(_)))
     }
 }
 
-fn call(node: Node<'_>) -> Option<Call> {
-    node.object(|fields| {
-        let cluster = fields.required("cluster", "The Envoy cluster that is asked", |node| {
-            text(node, Text::ANY.bytes(1, u32::MAX), "the name of an Envoy cluster", |text| !text.is_empty())
-        });
-        let authority = fields.required("authority", "The `:authority` of the question", |node| {
-            text(node, Text::pattern("^[!-~]+$"), "a host, such as \"metadata.internal\"", |text| {
-                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
-            })
-        });
-        let method = fields
-            .or("method", "Its `:method`", "GET", |node| node.one_of(&[("GET", "GET"), ("HEAD", "HEAD")]));
-        let path = fields.required("path", "Its `:path`", |node| {
-            text(
-                node,
-                Text::pattern("^/[!-~]*$"),
-                "a path that begins with \"/\" and has no spaces",
-                |text| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()),
-            )
-        });
-        let timeout =
-            fields.or("timeout", "How long an answer may take", "200ms", |node| node.milliseconds(1..=5000));
-        let max = fields.or("max_response_bytes", "The largest body that is read", "64KiB", |node| {
-            node.bytes(1..=1 << 20)
-        });
-        Some(Call {
-            cluster: cluster?,
-            authority: authority?,
-            method: method?.to_owned(),
-            path: path?,
-            timeout: Duration::from_millis(timeout?),
-            max_response_bytes: max?,
+/// A condition on requests.
+fn request(node: Node<'_>) -> Option<When> {
+    let when = When::read(node)?;
+    if when.needs_response() {
+        return node
+            .problem("looks at the response, expected conditions on the request: there is no response yet");
+    }
+    Some(when)
+}
+
+/// Refuses to ask by a header that is made here: a client's value of it is taken off, so it means nothing.
+fn unread(
+    fields: &Fields<'_>,
+    call: &Call,
+    cache: Option<&Kept>,
+    map: &[Mapping],
+    status: Option<&str>,
+) -> Option<()> {
+    let mut made = map
+        .iter()
+        .filter_map(|mapping| match &mapping.target {
+            Target::Request(name) => Some(&**name),
+            Target::Response(_) | Target::FilterState(_) => None,
         })
-    })
-}
-
-fn mapping(node: Node<'_>) -> Option<Mapping> {
-    node.tagged(
-        "from",
-        "The part of the answer",
-        &[
-            Variant::new("literal", "Always the same value: there was an answer", |fields| {
-                let to = to(fields);
-                let value = fields.required("value", "The value", |node| {
-                    node.parsed(header::SETTABLE_VALUE, header::settable_value)
-                        .map(|value| Source::Literal(value.to_vec()))
-                });
-                Some(Mapping { source: value?, to: to? })
-            }),
-            Variant::new("status", "The status code", |fields| {
-                Some(Mapping { source: Source::Status, to: to(fields)? })
-            }),
-            Variant::new("header", "The first value of a response header", |fields| {
-                let to = to(fields);
-                let name = fields.required("name", "The response header", |node| {
-                    text(node, header::NAME, "a header name", |text| {
-                        header::is_name(text.to_ascii_lowercase().as_bytes())
-                    })
-                });
-                Some(Mapping { source: Source::Header(name?.to_ascii_lowercase()), to: to? })
-            }),
-            Variant::new("json_pointer", "What a JSON pointer finds in the body", |fields| {
-                let to = to(fields);
-                let path = fields.required("path", "The pointer (RFC 6901)", |node| {
-                    let expected = "a JSON pointer (RFC 6901), such as \"/plan/name\"";
-                    text(node, Text::pattern("^(/.*)?$"), expected, |text| {
-                        text.is_empty() || text.starts_with('/')
-                    })
-                });
-                Some(Mapping { source: Source::JsonPointer(path?), to: to? })
-            }),
-        ],
-    )
-}
-
-fn to(fields: &mut Fields<'_>) -> Option<String> {
-    fields.required("to", "The request header that is made of it", |node| {
-        node.parsed(header::SETTABLE_NAME, header::settable_name)
-    })
-}
-
-#[inline(always)] // so that `like` is in no module
-fn text(node: Node<'_>, like: Text, expected: &'static str, right: fn(&str) -> bool) -> Option<String> {
-    node.parsed(like, |text| if right(text) { Ok(text.to_owned()) } else { Err(expected) })
+        .chain(status);
+    let keys = || cache.iter().flat_map(|cache| &cache.key).flat_map(|part| part.sources().cloned());
+    let reads = |name: &str| {
+        let is = |source: Source| matches!(source, Source::Header(other) | Source::Headers(other) if *other == *name);
+        call.sources().any(is) || keys().any(is) || call.trace.iter().any(|other| **other == *name)
+    };
+    if let Some(name) = made.find(|name| reads(name)) {
+        return fields.problem(format!(
+            "`call` or `cache.key` reads {name:?}, which is made here: no client's value of it is believed"
+        ));
+    }
+    if let Some(name) = status.filter(|status| {
+        map.iter().any(|mapping| matches!(&mapping.target, Target::Request(name) if **name == **status))
+    }) {
+        return fields.problem(format!("`map` makes {name:?}, which is the `status_header`"));
+    }
+    Some(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_mistake_is_named_at_once() {
-        let json = r#"{"version": 1,
-            "call": {"cluster": "", "authority": "a b", "method": "POST", "path": "x", "timeout": "1m", "retry": 1},
-            "map": [
-                {"from": "body", "to": "x-a"},
-                {"from": "literal", "value": "a\nb", "to": "host"},
-                {"from": "header", "name": "x y", "to": "x-b"},
-                {"from": "json_pointer", "path": "plan", "to": "x-c", "name": "x"}]}"#;
-        let refusal = Enrichment::from_json(json.as_bytes()).unwrap_err();
-        let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            [
-                "call.retry",
-                "call.cluster",
-                "call.authority",
-                "call.method",
-                "call.path",
-                "call.timeout",
-                "map[0].from",
-                "map[1].to",
-                "map[1].value",
-                "map[2].name",
-                "map[3].name",
-                "map[3].path",
-            ]
-        );
-    }
-
-    #[test]
-    fn one_header_has_one_source() {
-        let json = r#"{"version": 1, "call": {"cluster": "m", "authority": "m", "path": "/"},
-            "map": [{"from": "status", "to": "X-A"}, {"from": "literal", "value": "1", "to": "x-a"}]}"#;
-        assert_eq!(
-            Enrichment::from_json(json.as_bytes()).unwrap_err().to_string(),
-            "config field `map`: two entries make \"x-a\", expected one"
-        );
-    }
-
-    #[test]
-    fn a_call_has_short_bounds_unless_told_otherwise() {
-        let json = r#"{"version": 1, "call": {"cluster": "m", "authority": "m", "path": "/"},
-            "map": [{"from": "status", "to": "x-a"}]}"#;
-        let call = Enrichment::from_json(json.as_bytes()).unwrap().call;
-        assert_eq!(
-            (call.method.as_str(), call.timeout.as_millis(), call.max_response_bytes),
-            ("GET", 200, 65_536)
-        );
-    }
-}
+mod tests;
