@@ -84,8 +84,8 @@ impl Enrichment {
                     |node| if node.boolean()? { node.expected("the name of a header, or false") } else { Some(None) },
                 )
             });
-            let when = fields.optional("when", "The only requests that are asked about", |node| request(node));
-            let keep_if = fields.optional("keep_if", "Requests that someone trusted has enriched: they pass as they are, with what the header names of `map` say. Only what no client can send may stand here", |node| request(node));
+            let when = fields.optional("when", "The only requests that are asked about", request);
+            let keep_if = fields.optional("keep_if", "Requests that someone trusted has enriched: they pass as they are, with what the header names of `map` say. Only what no client can send may stand here", request);
             let sample = fields.or("sample_percent", "How many of them are asked about", 100, |node| node.percent());
             let (map, cache, status_header) = (map?, cache?, status_header?);
             let asked = call?;

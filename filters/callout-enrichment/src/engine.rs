@@ -78,6 +78,19 @@ pub enum Consulted {
     Ask(Admission),
 }
 
+/// A question about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    /// The time, in milliseconds.
+    pub now: u64,
+    /// What it asks about.
+    pub key: Option<Key>,
+    /// Why it may be.
+    pub admission: Admission,
+    /// The stream that waits for the answer; none if nobody does.
+    pub stream: Option<u32>,
+}
+
 /// Calls that have ended: who waited for it, and what becomes of them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settled {
@@ -183,29 +196,20 @@ impl Engine {
         }
     }
 
-    /// Notes that the question was sent, and who waits for the answer.
-    pub fn sent(
-        &mut self,
-        now: u64,
-        token: u32,
-        key: Option<Key>,
-        admission: Admission,
-        question: Question,
-        stream: Option<u32>,
-        tally: &mut Tally,
-    ) {
+    /// Notes that the question was sent.
+    pub fn sent(&mut self, token: u32, asking: Asking, question: Question, tally: &mut Tally) {
         tally.count(Count::Calls);
         self.budget.called();
         // What a probe finds out is not worth two calls.
-        let again = self.config.retry.as_ref().filter(|_| admission == Admission::Pass).map(|_| question);
+        let retry = self.config.retry.as_ref().filter(|_| asking.admission == Admission::Pass);
         let flight = Flight {
-            key: key.filter(|_| self.cache.is_some()),
-            waiters: stream.into_iter().collect(),
-            begun: now,
-            attempt_begun: now,
+            key: asking.key.filter(|_| self.cache.is_some()),
+            waiters: asking.stream.into_iter().collect(),
+            begun: asking.now,
+            attempt_begun: asking.now,
             timeout_ms: self.config.call.timeout_ms,
-            admission,
-            again,
+            admission: asking.admission,
+            again: retry.map(|_| question),
         };
         self.flights.begin(token, flight);
     }

@@ -79,10 +79,11 @@ impl<'a> Scan<'a, '_> {
         }
         let to = self.at;
         for (index, pointer) in self.pointers.iter().enumerate().take(MAX_POINTERS) {
-            if active & (1 << index) != 0 && pointer.len() == depth {
-                if let Some(found) = self.found.get_mut(index) {
-                    *found = Some((from, to));
-                }
+            if active & (1 << index) != 0
+                && pointer.len() == depth
+                && let Some(found) = self.found.get_mut(index)
+            {
+                *found = Some((from, to));
             }
         }
         Some(())

@@ -7,11 +7,11 @@ use filter_kit::reads::Reads;
 use filter_kit::template::{Source, Template, Unrendered};
 
 /// The longest value of one part, in bytes, before it is encoded.
-pub const MAX_PART: usize = 2048;
+pub(crate) const MAX_PART: usize = 2048;
 
 /// What such a text is made of, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// As it was typed; `$$` is a dollar sign here.
     Literal(Box<str>),
     /// A source, and its default if it has one.
@@ -23,7 +23,7 @@ pub enum Piece {
 /// # Errors
 ///
 /// What a right one would be, to follow "expected".
-pub fn pieces(typed: &str) -> Result<Vec<Piece>, &'static str> {
+pub(crate) fn pieces(typed: &str) -> Result<Vec<Piece>, &'static str> {
     let whole = Template::parse(typed)?;
     if whole.needs_response() {
         return Err("parts of the request: there is no response yet");
@@ -57,7 +57,7 @@ pub fn pieces(typed: &str) -> Result<Vec<Piece>, &'static str> {
 }
 
 /// The sources of all parts.
-pub fn sources(pieces: &[Piece]) -> impl Iterator<Item = &Source> {
+pub(crate) fn sources(pieces: &[Piece]) -> impl Iterator<Item = &Source> {
     pieces.iter().flat_map(|piece| {
         match piece {
             Piece::Literal(_) => None,
@@ -73,7 +73,11 @@ pub fn sources(pieces: &[Piece]) -> impl Iterator<Item = &Source> {
 /// # Errors
 ///
 /// It is missing, or too long.
-pub fn read<'a>(part: &Template, reads: &dyn Reads, raw: &'a mut Vec<u8>) -> Result<&'a [u8], Unrendered> {
+pub(crate) fn read<'a>(
+    part: &Template,
+    reads: &dyn Reads,
+    raw: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Unrendered> {
     raw.clear();
     part.render(reads, MAX_PART, raw)?;
     Ok(raw)

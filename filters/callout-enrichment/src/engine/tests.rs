@@ -39,7 +39,8 @@ impl Desk {
         };
         self.tokens += 4;
         let question = Question { headers: Vec::new(), body: Vec::new() };
-        self.engine.sent(self.now, self.tokens, Some(key), admission, question, waits, &mut self.tally);
+        let asking = Asking { now: self.now, key: Some(key), admission, stream: waits };
+        self.engine.sent(self.tokens, asking, question, &mut self.tally);
         consulted
     }
 

@@ -1,0 +1,91 @@
+//! The metrics of this filter, defined once in a VM.
+
+use filter_kit::metric::Defined;
+
+use super::abi::{self, Kind, Level};
+use crate::tally::{NAMES, Tally};
+
+const GAUGES: [&str; 3] = ["cache_entries", "inflight", "breaker_open"];
+
+/// The metrics of a VM, by the ids that Envoy gave them; `None` for one that it refused.
+#[derive(Default)]
+pub(super) struct Metrics {
+    defined: Defined,
+    counters: [Option<u32>; NAMES.len()],
+    gauges: [Option<u32>; GAUGES.len()],
+    call_duration: Option<u32>,
+    added_latency: Option<u32>,
+}
+
+impl Metrics {
+    pub(super) const fn new() -> Self {
+        Self {
+            defined: Defined::new(),
+            counters: [None; NAMES.len()],
+            gauges: [None; GAUGES.len()],
+            call_duration: None,
+            added_latency: None,
+        }
+    }
+
+    /// Defines all that are not, and counts a configuration. Only inside of `on_configure`.
+    pub(super) fn configured(&mut self, loaded: bool) {
+        let both =
+            ["config_loads_total", "config_rejects_total"].map(|name| self.define(Kind::Counter, name));
+        if let Some(id) = if loaded { both[0] } else { both[1] } {
+            abi::add(id, 1);
+        }
+        if !loaded {
+            return;
+        }
+        self.counters = NAMES.map(|name| self.define(Kind::Counter, name));
+        self.gauges = GAUGES.map(|name| self.define(Kind::Gauge, name));
+        self.call_duration = self.define(Kind::Histogram, "call_duration_ms");
+        self.added_latency = self.define(Kind::Histogram, "added_latency_ms");
+    }
+
+    fn define(&mut self, kind: Kind, name: &str) -> Option<u32> {
+        self.defined.id(&["wasm_enrich_", name].concat(), |name| {
+            let id = abi::define(kind, name);
+            if id.is_none() {
+                abi::log(
+                    Level::Warn,
+                    &format!("metric {name} is not recorded: the host refused to define it"),
+                );
+            }
+            id
+        })
+    }
+
+    /// Tells the host what was counted.
+    pub(super) fn flush(&self, tally: &mut Tally) {
+        tally.tell(|place, count| {
+            if let (Some(Some(id)), Ok(count)) = (self.counters.get(place), i64::try_from(count)) {
+                abi::add(*id, count);
+            }
+        });
+    }
+
+    /// Tells the host how the gauges of a plugin have changed. Those of every VM add up.
+    pub(super) fn gauges(&self, told: &mut [u64; 3], now: [u64; 3]) {
+        for ((told, now), id) in told.iter_mut().zip(now).zip(self.gauges) {
+            let change = now.cast_signed() - told.cast_signed();
+            if let (Some(id), true) = (id, change != 0) {
+                abi::add(id, change);
+                *told = now;
+            }
+        }
+    }
+
+    pub(super) fn call_took(&self, ms: u64) {
+        if let Some(id) = self.call_duration {
+            abi::record(id, ms);
+        }
+    }
+
+    pub(super) fn held(&self, ms: u64) {
+        if let Some(id) = self.added_latency {
+            abi::record(id, ms);
+        }
+    }
+}
