@@ -169,7 +169,6 @@ impl Vm {
         match abi::call(&config.call.cluster, &question.headers, &question.body, config.call.timeout_ms) {
             Ok(token) => {
                 root.engine.sent(token, asking, question, &mut self.tally);
-                self.metrics.gauges(&mut root.told, root.engine.gauges());
                 None
             }
             Err(status) => {
@@ -204,7 +203,6 @@ impl Vm {
             }
         };
         self.settle(&config, settled, now);
-        self.report(root_id);
     }
 
     /// Lets everybody go on who waited for a call.
@@ -292,11 +290,6 @@ impl Vm {
         for settled in root.engine.overdue(now, &mut self.tally) {
             self.settle(&config, settled, now);
         }
-        self.report(root_id);
-    }
-
-    /// Tells the host what was counted, and what a plugin has.
-    fn report(&mut self, root_id: u32) {
         self.metrics.flush(&mut self.tally);
         if let Some(root) = self.roots.get_mut(&root_id) {
             self.metrics.gauges(&mut root.told, root.engine.gauges());
