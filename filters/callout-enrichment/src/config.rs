@@ -7,9 +7,10 @@ mod policy;
 
 use std::ops::RangeInclusive;
 
-use filter_kit::config::{self, Fields, Node, Refusal};
+use filter_kit::config::{self, Fields, Json, Node, Refusal};
 use filter_kit::header;
-use filter_kit::mode::Mode;
+use filter_kit::metric::TagStyle;
+use filter_kit::mode::{Mode, Share};
 use filter_kit::template::Source;
 use filter_kit::when::When;
 
@@ -26,6 +27,10 @@ pub use cache::Kept;
 pub struct Enrichment {
     /// Whether answers have consequences.
     pub mode: Mode,
+    /// For how many requests they have.
+    pub enforced: Share,
+    /// How its metrics are named.
+    pub tag_style: TagStyle,
     /// The question.
     pub call: Call,
     /// The statuses of an answer that is used.
@@ -70,6 +75,7 @@ impl Enrichment {
         root.object(|fields| {
             fields.version(1);
             let mode = Mode::field(fields);
+            let enforced = Share::field(fields);
             let call = fields.required("call", "The question that is asked about each request", call::read);
             let map = fields.required("map", "What is made of the answer", map::read);
             let asked = call.as_ref().map(|asked| &asked.call);
@@ -87,11 +93,14 @@ impl Enrichment {
             let when = fields.optional("when", "The only requests that are asked about", request);
             let keep_if = fields.optional("keep_if", "Requests that someone trusted has enriched: they pass as they are, with what the header names of `map` say. Only what no client can send may stand here", request);
             let sample = fields.or("sample_percent", "How many of them are asked about", 100, |node| node.percent());
+            let tag_style = fields.or("metrics", "How metrics are named", Json::EMPTY_OBJECT, |node| node.object(TagStyle::field));
             let (map, cache, status_header) = (map?, cache?, status_header?);
             let asked = call?;
             unread(fields, &asked.call, cache.as_ref(), &map, status_header.as_deref())?;
             Some(Self {
                 mode: mode?,
+                enforced: enforced?,
+                tag_style: tag_style?,
                 reads_body: map.iter().any(|mapping| matches!(mapping.source, mapping::Source::Body | mapping::Source::JsonPointer(_))),
                 call: asked.call,
                 ok: asked.ok,

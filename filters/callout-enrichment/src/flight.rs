@@ -29,7 +29,8 @@ pub struct Flight {
 #[derive(Debug, Default)]
 pub struct Flights {
     by_token: BTreeMap<u32, Flight>,
-    by_key: BTreeMap<Key, u32>,
+    /// Their tokens.
+    by_key: BTreeMap<Key, usize>,
 }
 
 impl Flights {
@@ -51,14 +52,15 @@ impl Flights {
     /// Adds one.
     pub fn begin(&mut self, token: u32, flight: Flight) {
         if let Some(key) = flight.key {
-            self.by_key.insert(key, token);
+            self.by_key.insert(key, token as usize);
         }
         self.by_token.insert(token, flight);
     }
 
     /// Has `stream`, if that is one, wait for the flight that asks about `key`. Whether there is one.
     pub fn join(&mut self, key: &Key, stream: Option<u32>) -> bool {
-        let flight = self.by_key.get(key).and_then(|token| self.by_token.get_mut(token));
+        let token = self.by_key.get(key).and_then(|token| u32::try_from(*token).ok());
+        let flight = token.and_then(|token| self.by_token.get_mut(&token));
         let Some(flight) = flight else { return false };
         flight.waiters.extend(stream);
         true
@@ -68,7 +70,7 @@ impl Flights {
     pub fn end(&mut self, token: u32) -> Option<Flight> {
         let flight = self.by_token.remove(&token)?;
         if let Some(key) = &flight.key
-            && self.by_key.get(key) == Some(&token)
+            && self.by_key.get(key) == Some(&(token as usize))
         {
             self.by_key.remove(key);
         }

@@ -31,7 +31,8 @@ fn with<R>(does: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 
 /// What every plugin that runs in this VM shares.
 struct Vm {
-    roots: BTreeMap<u32, Root>,
+    /// Those with a configuration, by their ids.
+    roots: Vec<(u32, Root)>,
     streams: BTreeMap<u32, Stream>,
     metrics: Metrics,
     tally: Tally,
@@ -65,7 +66,7 @@ const TICK: u32 = 100;
 impl Vm {
     const fn new() -> Self {
         Self {
-            roots: BTreeMap::new(),
+            roots: Vec::new(),
             streams: BTreeMap::new(),
             metrics: Metrics::new(),
             tally: Tally::new(),
@@ -83,12 +84,13 @@ impl Vm {
 
     fn on_configure(&mut self, root: u32, size: usize) -> bool {
         let read = Enrichment::from_json(&abi::buffer(Buffer::PluginConfiguration, size));
-        self.metrics.configured(read.is_ok());
+        self.metrics.configured(read.as_ref().ok().map(|config| config.tag_style));
         match read {
             Ok(config) => {
                 let config = Rc::new(config);
                 let engine = Engine::new(Rc::clone(&config));
-                self.roots.insert(root, Root { config, engine, told: [0; 3], ticks: false });
+                self.roots.retain(|(id, _)| *id != root);
+                self.roots.push((root, Root { config, engine, told: [0; 3], ticks: false }));
                 true
             }
             Err(refusal) => {
@@ -102,7 +104,7 @@ impl Vm {
 
     /// Whether the request goes on at once.
     fn on_request_headers(&mut self, context: u32) -> bool {
-        let Some(root) = self.streams.get(&context).and_then(|stream| self.roots.get_mut(&stream.root))
+        let Some(root) = self.streams.get(&context).and_then(|stream| root_of(&mut self.roots, stream.root))
         else {
             return true;
         };
@@ -120,7 +122,7 @@ impl Vm {
             self.tally.count(Count::Skipped);
             return true;
         }
-        let enforces = config.mode == Mode::Enforce;
+        let enforces = config.mode == Mode::Enforce && config.enforced.takes(abi::random);
         if !is_asked_about(&config, &reads) {
             self.tally.count(Count::Skipped);
             return !enforces || self.act(context, &config, &Verdict::Without(Word::Skipped), false);
@@ -161,7 +163,7 @@ impl Vm {
     /// Asks the service about the request at hand. A verdict if that cannot be done.
     fn ask(&mut self, context: u32, config: &Enrichment, asking: Asking, reads: &Asked) -> Option<Verdict> {
         let Asking { now, key, admission, .. } = asking;
-        let root = self.streams.get(&context).and_then(|stream| self.roots.get_mut(&stream.root))?;
+        let root = self.streams.get(&context).and_then(|stream| root_of(&mut self.roots, stream.root))?;
         let Ok((question, left_out)) = config.call.question(reads) else {
             return Some(root.engine.unaskable(now, key.as_ref(), admission, &mut self.tally));
         };
@@ -180,7 +182,7 @@ impl Vm {
     }
 
     fn on_http_call_response(&mut self, root_id: u32, token: u32, body_size: usize) {
-        let Some(root) = self.roots.get_mut(&root_id) else { return };
+        let Some(root) = root_of(&mut self.roots, root_id) else { return };
         let config = Rc::clone(&root.config);
         let headers = abi::pairs(Map::CallResponse);
         let is_read =
@@ -270,7 +272,8 @@ impl Vm {
 
     fn on_response_headers(&mut self, context: u32) {
         let Some(stream) = self.streams.get_mut(&context) else { return };
-        let (Some(enriched), Some(root)) = (stream.response.take(), self.roots.get(&stream.root)) else {
+        let (Some(enriched), Some(root)) = (stream.response.take(), root_of(&mut self.roots, stream.root))
+        else {
             return;
         };
         for (mapping, value) in root.config.map.iter().zip(&enriched.values) {
@@ -281,7 +284,7 @@ impl Vm {
     }
 
     fn on_tick(&mut self, root_id: u32) {
-        let Some(root) = self.roots.get_mut(&root_id) else { return };
+        let Some(root) = root_of(&mut self.roots, root_id) else { return };
         if self.tally.is_empty() && !root.engine.is_waiting() {
             root.ticks = false;
             return abi::tick_every(0);
@@ -291,15 +294,16 @@ impl Vm {
             self.settle(&config, settled, now);
         }
         self.metrics.flush(&mut self.tally);
-        if let Some(root) = self.roots.get_mut(&root_id) {
+        if let Some(root) = root_of(&mut self.roots, root_id) {
             self.metrics.gauges(&mut root.told, root.engine.gauges());
         }
     }
 
     fn on_delete(&mut self, context: u32) {
         if self.streams.remove(&context).is_none()
-            && let Some(mut root) = self.roots.remove(&context)
+            && let Some(place) = self.roots.iter().position(|(id, _)| *id == context)
         {
+            let (_, mut root) = self.roots.swap_remove(place);
             self.metrics.gauges(&mut root.told, [0; 3]);
             self.metrics.flush(&mut self.tally);
         }
@@ -322,6 +326,11 @@ impl Vm {
             &format!("requests are not enriched: Envoy refuses calls to cluster {cluster:?} ({reason})"),
         );
     }
+}
+
+/// The root context of that id. There are as many as configurations in this VM: few.
+fn root_of(roots: &mut [(u32, Root)], id: u32) -> Option<&mut Root> {
+    roots.iter_mut().find(|(other, _)| *other == id).map(|(_, root)| root)
 }
 
 /// Whether the service is to be asked about the request at hand.

@@ -1,6 +1,6 @@
 //! The metrics of this filter, defined once in a VM.
 
-use filter_kit::metric::Defined;
+use filter_kit::metric::{Defined, TagStyle};
 
 use super::abi::{self, Kind, Level};
 use crate::tally::{NAMES, Tally};
@@ -8,9 +8,9 @@ use crate::tally::{NAMES, Tally};
 const GAUGES: [&str; 3] = ["cache_entries", "inflight", "breaker_open"];
 
 /// The metrics of a VM, by the ids that Envoy gave them; `None` for one that it refused.
-#[derive(Default)]
 pub(super) struct Metrics {
     defined: Defined,
+    style: TagStyle,
     counters: [Option<u32>; NAMES.len()],
     gauges: [Option<u32>; GAUGES.len()],
     call_duration: Option<u32>,
@@ -21,6 +21,7 @@ impl Metrics {
     pub(super) const fn new() -> Self {
         Self {
             defined: Defined::new(),
+            style: TagStyle::Flat,
             counters: [None; NAMES.len()],
             gauges: [None; GAUGES.len()],
             call_duration: None,
@@ -28,14 +29,16 @@ impl Metrics {
         }
     }
 
-    /// Defines all that are not, and counts a configuration. Only inside of `on_configure`.
-    pub(super) fn configured(&mut self, loaded: bool) {
-        let both =
+    /// Defines all that are not, and counts a configuration: one that was read has a style of names. Only inside of
+    /// `on_configure`. The last style is that of the VM.
+    pub(super) fn configured(&mut self, read: Option<TagStyle>) {
+        self.style = read.unwrap_or(self.style);
+        let [loads, rejects] =
             ["config_loads_total", "config_rejects_total"].map(|name| self.define(Kind::Counter, name));
-        if let Some(id) = if loaded { both[0] } else { both[1] } {
+        if let Some(id) = if read.is_some() { loads } else { rejects } {
             abi::add(id, 1);
         }
-        if !loaded {
+        if read.is_none() {
             return;
         }
         self.counters = NAMES.map(|name| self.define(Kind::Counter, name));
@@ -45,7 +48,8 @@ impl Metrics {
     }
 
     fn define(&mut self, kind: Kind, name: &str) -> Option<u32> {
-        self.defined.id(&["wasm_enrich_", name].concat(), |name| {
+        let name = self.style.name("enrich", &["wasm_enrich_", name].concat());
+        self.defined.id(&name, |name| {
             let id = abi::define(kind, name);
             if id.is_none() {
                 abi::log(

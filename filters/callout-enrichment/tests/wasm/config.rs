@@ -40,3 +40,12 @@ fn numbers_of_a_protobuf_struct_are_numbers() {
     claim(&host).paused();
     assert_eq!(host.callout("metadata").timeout_ms(), 250);
 }
+
+#[test]
+fn metrics_can_be_named_for_istio() {
+    let host = with(json!({"metrics": {"tag_style": "istio"}}));
+    claim(&host).paused();
+    host.advance(ms(100));
+    assert_eq!(host.counter("wasm_filter.enrich.wasm_enrich_requests_total"), 1);
+    assert_eq!(host.counter("wasm_enrich_requests_total"), 0);
+}

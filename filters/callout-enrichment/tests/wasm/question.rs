@@ -155,6 +155,17 @@ fn in_report_mode_nobody_waits_and_nothing_changes() {
 }
 
 #[test]
+fn a_share_of_requests_is_enriched_and_the_others_reported() {
+    let host = with(json!({"enforce_percent": 50, "breaker": "off", "call": {"max_inflight": 1000}}));
+    let streams: Vec<Stream> = (0..200).map(|_| claim(&host)).collect();
+    let waiting = streams.iter().filter(|stream| stream.paused_in().is_some()).count();
+    assert!((60..140).contains(&waiting), "{waiting} of 200");
+    assert_eq!(host.callouts("metadata").len(), 200);
+    let passed = streams.iter().filter(|stream| stream.is_forwarded());
+    assert!(passed.clone().all(|stream| stream.forwarded().header_all("x-meta") == ["forged", "twice"]));
+}
+
+#[test]
 fn when_it_is_off_nothing_is_asked_and_nothing_changes() {
     let host = with(json!({"mode": "off"}));
     assert_eq!(claim(&host).forwarded().header_all("x-meta"), ["forged", "twice"]);
