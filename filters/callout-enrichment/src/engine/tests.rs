@@ -247,7 +247,8 @@ fn each_cause_has_its_policy() {
     let policies = r#", "on_timeout": {"deny": 504}, "on_error": {"deny": 503}, "on_invalid": {"deny": 502}, "on_4xx": {"deny": 403}, "breaker": "off""#;
     for (status, took, verdict) in [
         (504, 200, "timeout 504"),
-        (504, 100, "error 503"),
+        (0, 199, "timeout 504"),
+        (504, 198, "error 503"),
         (500, 0, "error 503"),
         (200, 0, "invalid 502"),
         (404, 0, "4xx 403"),

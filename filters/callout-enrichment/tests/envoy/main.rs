@@ -1,9 +1,21 @@
 //! callout-enrichment in a real Envoy: what the upstream sees, whatever the service does.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "what helps a test may fail it")]
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+use serde_json::{Value as Json, json};
+
+mod discovery;
+mod failure;
+mod flight;
+mod messages;
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
 
 /// The sample with a service of its own.
 fn envoy(upstream: &Upstream, service: SocketAddr) -> Envoy {
@@ -12,108 +24,63 @@ fn envoy(upstream: &Upstream, service: SocketAddr) -> Envoy {
     Envoy::with(bootstrap).start()
 }
 
-fn service() -> Upstream {
-    Upstream::answering(|_| Reply::new(200, r#"{"headers": {"Host": "from the service"}}"#))
-}
-
-/// Sends a request in which a client claims to be enriched, and answers what the upstream saw of that.
-#[track_caller]
-fn claims_that_reach(upstream: &Upstream, envoy: &Envoy) -> (Option<String>, Option<String>) {
-    let request =
-        envoy.get("/orders").header("x-meta", "forged").header("X-Meta", "twice").header("x-meta-host", "f");
-    assert_eq!(request.send().status, 200);
-    let seen = upstream.only_seen();
-    upstream.forget();
-    (seen.header("x-meta"), seen.header("x-meta-host"))
-}
-
-#[test]
-fn a_2xx_answer_is_added_to_the_request_in_place_of_what_the_client_claimed() {
-    let (upstream, service) = (Upstream::ok(), service());
-    let envoy = envoy(&upstream, service.address());
-    let expected = (Some("1".to_owned()), Some("from the service".to_owned()));
-    assert_eq!(claims_that_reach(&upstream, &envoy), expected);
-    let asked = service.only_seen();
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", "/headers"));
-    assert_eq!(asked.header("host").as_deref(), Some("metadata.local"));
-    assert_eq!(envoy.stat("wasm_enrich_call_ok_total"), 1);
-}
-
-#[test]
-fn any_other_answer_lets_the_request_go_on_without_headers() {
-    for (status, cause) in [(301, "other_status"), (404, "4xx"), (500, "5xx"), (503, "5xx")] {
-        let upstream = Upstream::ok();
-        let service = Upstream::answering(move |_| Reply::new(status, r#"{"headers": {"Host": "h"}}"#));
-        let envoy = envoy(&upstream, service.address());
-        assert_eq!(claims_that_reach(&upstream, &envoy), (None, None), "{status}");
-        assert_eq!(envoy.stat(&format!("wasm_enrich_call_{cause}_total")), 1);
+/// A configuration with these members, and what it must have beside them. The timeout is long enough for any machine.
+fn configuration(members: &Json) -> String {
+    let mut configuration = json!({
+        "version": 1,
+        "call": {"cluster": "metadata", "authority": "metadata.local", "path": "/headers", "timeout": "5s"},
+        "map": [{"from": "header", "name": "x-user", "to": "x-meta-user"}],
+    });
+    for (name, member) in members.as_object().unwrap() {
+        match (configuration.get_mut(name).and_then(Json::as_object_mut), member.as_object()) {
+            (Some(into), Some(members)) => into.extend(members.clone()),
+            _ => configuration[name] = member.clone(),
+        }
     }
+    configuration.to_string()
 }
 
-#[test]
-fn a_service_that_cannot_be_reached_lets_the_request_go_on_without_headers() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let upstream = Upstream::ok();
-    assert_eq!(claims_that_reach(&upstream, &envoy(&upstream, closed)), (None, None));
+fn bootstrap(upstream: &Upstream, service: SocketAddr, members: &Json) -> Bootstrap {
+    let sample =
+        Bootstrap::filter("callout-enrichment").configure("callout-enrichment", configuration(members));
+    sample.upstream(upstream.address()).cluster("metadata", service)
 }
 
-#[test]
-fn a_service_that_breaks_the_connection_lets_the_request_go_on_without_headers() {
-    let (upstream, service) = (Upstream::ok(), Upstream::answering(|_| Reply::reset()));
-    assert_eq!(claims_that_reach(&upstream, &envoy(&upstream, service.address())), (None, None));
+fn with(upstream: &Upstream, service: &Upstream, members: &Json) -> Envoy {
+    Envoy::with(bootstrap(upstream, service.address(), members)).start()
 }
 
-#[test]
-fn a_service_that_is_late_holds_the_request_no_longer_than_the_timeout() {
-    let upstream = Upstream::ok();
-    let service = Upstream::answering(|_| Reply::new(200, "{}").after(Duration::from_secs(20)));
-    let envoy = envoy(&upstream, service.address());
-    let begun = Instant::now();
-    assert_eq!(claims_that_reach(&upstream, &envoy), (None, None));
-    // The sample waits a second; twenty would be the service's own time.
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+/// A service that answers with the number of its answer as the user's name.
+fn counting(after: Duration) -> Upstream {
+    let answers = AtomicUsize::new(0);
+    Upstream::answering(move |_| {
+        let number = answers.fetch_add(1, Ordering::SeqCst) + 1;
+        Reply::new(200, "{}").header("x-user", number.to_string()).after(after)
+    })
 }
 
-#[test]
-fn a_cluster_that_envoy_does_not_know_lets_the_request_go_on_and_is_named_in_the_log() {
-    let upstream = Upstream::ok();
-    let bootstrap =
-        Bootstrap::filter("callout-enrichment").upstream(upstream.address()).without_cluster("metadata");
-    let envoy = Envoy::with(bootstrap).start();
-    for _ in 0..3 {
-        assert_eq!(claims_that_reach(&upstream, &envoy), (None, None));
+/// How a request was enriched, as its upstream was told, and with which user.
+fn enriched(envoy: &Envoy, upstream: &Upstream, tenant: &str) -> String {
+    let path = format!("/of/{tenant}");
+    let request = envoy.get(&path).header("x-tenant", tenant).header("x-meta-user", "forged");
+    assert_eq!(request.header("x-enrich-status", "forged").send().status, 200);
+    let seen = upstream.seen().into_iter().rfind(|seen| seen.path == path).unwrap();
+    let user = seen.header("x-meta-user").map(|user| format!(" {user}")).unwrap_or_default();
+    seen.header("x-enrich-status").unwrap() + &user
+}
+
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn count(envoy: &Envoy, name: &str, expected: u64) {
+    envoy.wait_for_stat(&format!("wasm_enrich_{name}"), expected);
+}
+
+fn assert_nothing_broke(envoy: &Envoy) {
+    let log = envoy.log();
+    for sign in ["panicked", "RuntimeError", "Function: proxy_", "assert failure"] {
+        assert!(!log.contains(sign), "{log}");
     }
-    envoy.wait_for_log("Envoy refuses calls to cluster \"metadata\"");
-    assert_eq!(envoy.log().matches("Envoy refuses calls").count(), 1, "{}", envoy.log());
-    assert_eq!(envoy.stat("wasm_enrich_call_dispatch_error_total"), 3);
-}
-
-#[test]
-fn an_answer_that_is_too_large_adds_nothing() {
-    let (upstream, service) = (Upstream::ok(), Upstream::answering(|_| Reply::new(200, vec![b' '; 100_000])));
-    assert_eq!(claims_that_reach(&upstream, &envoy(&upstream, service.address())), (None, None));
-}
-
-#[test]
-fn a_client_that_leaves_while_its_call_is_pending_harms_nobody() {
-    let upstream = Upstream::ok();
-    let service = Upstream::answering(|_| Reply::new(200, "{}").after(Duration::from_millis(300)));
-    let envoy = envoy(&upstream, service.address());
-    for _ in 0..5 {
-        envoy.get("/").send_and_leave(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_millis(500)); // until every answer is there
-    assert_eq!(claims_that_reach(&upstream, &envoy).0.as_deref(), Some("1"));
-    assert!(!envoy.log().contains("panicked"), "{}", envoy.log());
-}
-
-#[test]
-fn a_request_body_waits_for_the_answer_and_arrives_whole() {
-    let (upstream, service) = (Upstream::ok(), service());
-    let envoy = envoy(&upstream, service.address());
-    let body = vec![b'x'; 300_000];
-    assert_eq!(envoy.request("POST", "/").body(body.clone()).send().status, 200);
-    let seen = upstream.only_seen();
-    assert_eq!(seen.header("x-meta").as_deref(), Some("1"));
-    assert!(seen.body == body, "{} bytes arrived", seen.body.len());
+    assert_eq!(envoy.get("/healthy").send().status, 200);
 }

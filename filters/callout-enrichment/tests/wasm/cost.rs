@@ -32,7 +32,7 @@ fn a_cached_answer_costs_no_more_than_its_budget() {
     host.callout("metadata").respond_with(user("ada"));
     let hit = || {
         let before = host.costs();
-        assert_eq!(seen(&of(&host, "acme").respond(Response::ok("")).clone()), "cache ada");
+        assert_eq!(seen(of(&host, "acme").respond(Response::ok(""))), "cache ada");
         host.costs().since(&before)
     };
     hit();
@@ -51,7 +51,7 @@ fn memory_stays_where_it_is_over_many_requests() {
         for callout in host.callouts("metadata") {
             callout.respond_with(user("ada"));
         }
-        stream.respond(Response::ok("")).received();
+        stream.respond(Response::ok(""));
         if round == 500 {
             memory = host.memory_bytes();
         }

@@ -16,6 +16,16 @@ fn a_late_service_holds_the_request_until_the_timeout_and_no_longer() {
 }
 
 #[test]
+fn an_answer_that_is_broken_off_when_its_time_has_passed_is_late() {
+    let host = sample();
+    let stream = claim(&host);
+    let callout = host.callout("metadata");
+    host.advance(SECOND - ms(1));
+    callout.reset();
+    assert_unenriched(&host, &stream, "timeout", "call_timeout");
+}
+
+#[test]
 fn a_service_that_cannot_be_reached_adds_nothing() {
     let host = plugin(json!({})).cluster_refusing("metadata").start();
     assert_unenriched(&host, &claim(&host), "error", "call_5xx");

@@ -108,11 +108,7 @@ fn seen(stream: &Stream) -> String {
     let request = stream.forwarded();
     let word = request.header_all("x-enrich-status");
     assert_eq!(word.len(), 1, "{word:?}");
-    match request.header_all("x-meta-user").as_slice() {
-        [] => word[0].clone(),
-        [user] => format!("{} {user}", word[0]),
-        more => panic!("{more:?}"),
-    }
+    word.into_iter().chain(request.header_all("x-meta-user")).collect::<Vec<_>>().join(" ")
 }
 
 /// A counter, after everything was told to the host that was counted.
