@@ -22,20 +22,21 @@ fn policy(node: Node<'_>) -> Option<Policy> {
                 ("stale", Policy { stale: true, deny: None }),
             ])
         },
-        |node| {
-            node.object(|fields| {
-                let deny =
-                    fields.required("deny", "What the client is answered", |node| node.integer(400..=599));
-                let stale = fields.or(
-                    "stale",
-                    "Whether an answer within `cache.stale_if_error` is used instead",
-                    false,
-                    |node| node.boolean(),
-                );
-                Some(Policy { stale: stale?, deny: Some(u16::try_from(deny?).ok()?) })
-            })
-        },
+        |node| node.defined("denial", "The client is answered", denial),
     )
+}
+
+fn denial(node: Node<'_>) -> Option<Policy> {
+    node.object(|fields| {
+        let deny = fields.required("deny", "The status of the answer", |node| node.integer(400..=599));
+        let stale = fields.or(
+            "stale",
+            "Whether an answer within `cache.stale_if_error` is used instead, if there is one",
+            false,
+            |node| node.boolean(),
+        );
+        Some(Policy { stale: stale?, deny: Some(u16::try_from(deny?).ok()?) })
+    })
 }
 
 pub(super) fn breaker(fields: &mut Fields<'_>) -> Option<Option<Limits>> {
@@ -43,7 +44,12 @@ pub(super) fn breaker(fields: &mut Fields<'_>) -> Option<Option<Limits>> {
         "breaker",
         "When the service is left alone, in each VM; `\"off\"` for never",
         Json::EMPTY_OBJECT,
-        |node| node.text_or(|node| node.one_of(&[("off", None)]), |node| limits(node).map(Some)),
+        |node| {
+            node.text_or(
+                |node| node.one_of(&[("off", None)]),
+                |node| node.defined("limits", "Of failures in each VM", limits).map(Some),
+            )
+        },
     )
 }
 

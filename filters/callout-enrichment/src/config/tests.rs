@@ -174,3 +174,100 @@ fn two_entries_cannot_make_one_header() {
 fn a_get_has_no_body() {
     assert_refused(&with(r#""path": "/", "body": "{}""#, ""), "GET has no body");
 }
+
+#[test]
+fn the_documents_say_what_is_read() {
+    let docs = filter_docs::docs!(Enrichment::from_node);
+    docs.assert_fresh();
+    docs.assert_samples();
+    let map = |entry: &str| {
+        format!(
+            r#"{{"version": 1, "call": {{"cluster": "m", "authority": "m", "path": "/"}}, "map": [{entry}]}}"#
+        )
+    };
+    let accepted = [
+        with(r#""path": "/""#, ""),
+        with(
+            r#""path": "/", "method": "HEAD", "timeout": 250.0, "max_response_bytes": "1MiB", "max_inflight": 1"#,
+            "",
+        ),
+        with(
+            r#""path": "/", "ok_status": ["2xx", 404], "retry": {"on": ["connect", "reset", "503", 502]}"#,
+            "",
+        ),
+        with(r#""path": "/", "headers": [{"name": "X-A", "value": "${path}"}], "trace_headers": []"#, ""),
+        with(r#""path": "/", "method": "POST", "body": "{\"a\": \"${path}\"}""#, ""),
+        with(
+            r#""path": "/""#,
+            r#", "on_timeout": "stale", "on_error": {"deny": 503, "stale": true}, "on_4xx": "continue""#,
+        ),
+        with(r#""path": "/""#, r#", "breaker": {"ratio": {"failure_percent": 12.5}, "open_for": "1m"}"#),
+        with(
+            r#""path": "/""#,
+            r#", "breaker": "off", "status_header": false, "sample_percent": 0.5, "mode": "report""#,
+        ),
+        with(
+            r#""path": "/""#,
+            r#", "when": {"methods": ["GET"]}, "keep_if": {"headers": [{"name": "x-g"}]}"#,
+        ),
+        with(
+            r#""path": "/""#,
+            r#", "cache": {"key": ["${headers:authorization}", "v2"], "ttl": 0, "negative_ttl": "5s"}"#,
+        ),
+        with(r#""path": "/""#, r#", "metrics": {"tag_style": "istio"}, "enforce_percent": 10"#),
+        map(r#"{"from": "literal", "value": "", "to": "X-A"}"#),
+        map(r#"{"from": "status", "to_response": "x-a"}"#),
+        map(
+            r#"{"from": "header", "name": "X-A", "to_filter_state": "a.b-c_1", "type": "int", "default": "0"}"#,
+        ),
+        map(r#"{"from": "body", "to": "x-a", "type": "json", "max_bytes": "8KiB", "required": true}"#),
+        map(
+            r#"{"from": "json_pointer", "path": "", "to": "x-a"}, {"from": "json_pointer", "path": "/~0/~1/é", "to": "x-b"}"#,
+        ),
+    ];
+    docs.assert_accepted(&accepted.each_ref().map(String::as_str));
+    let refused = [
+        "{}".to_owned(),
+        with(r#""path": "x""#, ""),
+        with(r#""path": "/ ""#, ""),
+        with(r#""path": "/", "method": "CONNECT""#, ""),
+        with(r#""path": "/", "timeout": 0"#, ""),
+        with(r#""path": "/", "timeout": 5001"#, ""),
+        with(r#""path": "/", "max_inflight": 0"#, ""),
+        with(r#""path": "/", "ok_status": []"#, ""),
+        with(r#""path": "/", "forward_headers": ["Host"]"#, ""),
+        with(r#""path": "/", "retry": {"on": ["5xx"]}"#, ""),
+        with(r#""path": "/", "retry": {}"#, ""),
+        with(r#""path": "/""#, r#", "on_error": {"deny": 399}"#),
+        with(r#""path": "/""#, r#", "on_error": "open""#),
+        with(r#""path": "/""#, r#", "breaker": {"ratio": {}}"#),
+        with(r#""path": "/""#, r#", "breaker": "on""#),
+        with(r#""path": "/""#, r#", "cache": {"key": [], "ttl": "1s"}"#),
+        with(r#""path": "/""#, r#", "cache": {"ttl": "1s"}"#),
+        with(r#""path": "/""#, r#", "cache": {"key": ["a"]}"#),
+        map(r#"{"from": "literal", "value": " a", "to": "x-a"}"#),
+        map(r#"{"from": "status"}"#),
+        map(r#"{"from": "status", "to": "x-a", "to_response": "x-a"}"#),
+        map(r#"{"from": "status", "to": "x-a", "default": "1"}"#),
+        map(r#"{"from": "header", "name": ":status", "to": "x-a"}"#),
+        map(r#"{"from": "json_pointer", "path": "a", "to": "x-a"}"#),
+        map(r#"{"from": "json_pointer", "path": "/~2", "to": "x-a"}"#),
+        map(r#"{"from": "body", "to_filter_state": "a b"}"#),
+        map(r#"{"from": "body", "to": "content-length"}"#),
+        map(r#"{"from": "body", "to": "x-a", "max_bytes": 8193}"#),
+    ];
+    docs.assert_refused(&refused.each_ref().map(String::as_str));
+    let beyond_words = [
+        with(r#""path": "/a/../b""#, ""),
+        with(r#""path": "/", "body": "{}""#, ""),
+        with(r#""path": "/${status}""#, ""),
+        with(r#""path": "/""#, r#", "cache": {"key": ["${path}${method}"], "ttl": 0}"#),
+        with(r#""path": "/${path}""#, r#", "cache": {"key": ["all"], "ttl": 0}"#),
+        with(r#""path": "/""#, r#", "status_header": "x-a""#),
+        with(r#""path": "/""#, r#", "when": {"status": [200]}"#),
+        with(r#""path": "/""#, r#", "status_header": true"#),
+        map(r#"{"from": "body", "to": "x-a", "default": "a", "required": true}"#),
+        map(r#"{"from": "body", "to": "x-a"}, {"from": "status", "to": "X-A"}"#),
+    ];
+    docs.assert_refused_by_reader_alone(&beyond_words.each_ref().map(String::as_str));
+}

@@ -49,3 +49,9 @@ fn metrics_can_be_named_for_istio() {
     assert_eq!(host.counter("wasm_filter.enrich.wasm_enrich_requests_total"), 1);
     assert_eq!(host.counter("wasm_enrich_requests_total"), 0);
 }
+
+#[test]
+fn the_module_has_no_sentence_of_its_schema() {
+    let module = filter("callout-enrichment").module().bytes().to_vec();
+    filter_docs::docs!(callout_enrichment::Enrichment::from_node).assert_not_in(&module);
+}
