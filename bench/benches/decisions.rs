@@ -128,11 +128,13 @@ fn blocklist(criterion: &mut Criterion) {
 
 fn callout_enrichment(criterion: &mut Criterion) {
     let enrichment = callout_enrichment::Enrichment::from_json(ENRICHMENT.as_bytes()).unwrap();
-    let headers = [(":status".to_owned(), b"200".to_vec())];
+    let headers = callout_enrichment::question::map(&[(":status", b"200".to_vec())]);
     let body = br#"{"headers": {"Accept": "*/*", "Host": "metadata.local", "User-Agent": "curl"}}"#;
-    let answer = callout_enrichment::Answer { headers: &headers, body, body_size: body.len() as u64 };
+    let answer =
+        callout_enrichment::answer::Answer { headers: &headers, body, body_size: body.len() as u64 };
     criterion.bench_function("callout-enrichment/mapping", |bencher| {
-        bencher.iter(|| enrichment.headers(black_box(&answer)).unwrap());
+        bencher
+            .iter(|| callout_enrichment::mapping::enriched(&enrichment.map, black_box(&answer)).unwrap());
     });
 }
 
