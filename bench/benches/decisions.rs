@@ -130,11 +130,9 @@ fn callout_enrichment(criterion: &mut Criterion) {
     let enrichment = callout_enrichment::Enrichment::from_json(ENRICHMENT.as_bytes()).unwrap();
     let headers = callout_enrichment::question::map(&[(":status", b"200".to_vec())]);
     let body = br#"{"headers": {"Accept": "*/*", "Host": "metadata.local", "User-Agent": "curl"}}"#;
-    let answer =
-        callout_enrichment::answer::Answer { headers: &headers, body, body_size: body.len() as u64 };
+    let answer = callout_enrichment::answer::Answer { headers: &headers, body, body_size: body.len() as u64 };
     criterion.bench_function("callout-enrichment/mapping", |bencher| {
-        bencher
-            .iter(|| callout_enrichment::mapping::enriched(&enrichment.map, black_box(&answer)).unwrap());
+        bencher.iter(|| callout_enrichment::mapping::enriched(&enrichment.map, black_box(&answer)).unwrap());
     });
 }
 

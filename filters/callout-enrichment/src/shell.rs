@@ -205,6 +205,7 @@ impl Vm {
             }
         };
         self.settle(&config, settled, now);
+        self.report(root_id);
     }
 
     /// Lets everybody go on who waited for a call.
@@ -293,6 +294,11 @@ impl Vm {
         for settled in root.engine.overdue(now, &mut self.tally) {
             self.settle(&config, settled, now);
         }
+        self.report(root_id);
+    }
+
+    /// Tells the host what was counted, and what a plugin has.
+    fn report(&mut self, root_id: u32) {
         self.metrics.flush(&mut self.tally);
         if let Some(root) = root_of(&mut self.roots, root_id) {
             self.metrics.gauges(&mut root.told, root.engine.gauges());
