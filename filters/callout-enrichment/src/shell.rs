@@ -286,15 +286,16 @@ impl Vm {
 
     fn on_tick(&mut self, root_id: u32) {
         let Some(root) = root_of(&mut self.roots, root_id) else { return };
-        if self.tally.is_empty() && !root.engine.is_waiting() {
-            root.ticks = false;
-            return abi::tick_every(0);
-        }
+        let idle = self.tally.is_empty() && !root.engine.is_waiting();
         let (config, now) = (Rc::clone(&root.config), abi::now_ms());
         for settled in root.engine.overdue(now, &mut self.tally) {
             self.settle(&config, settled, now);
         }
         self.report(root_id);
+        if let (true, Some(root)) = (idle, root_of(&mut self.roots, root_id)) {
+            root.ticks = false;
+            abi::tick_every(0);
+        }
     }
 
     /// Tells the host what was counted, and what a plugin has.
