@@ -185,10 +185,12 @@ impl Vm {
         let Some(root) = root_of(&mut self.roots, root_id) else { return };
         let config = Rc::clone(&root.config);
         let headers = abi::pairs(Map::CallResponse);
-        let is_read =
-            (config.reads_body || config.retry.is_some()) && body_size as u64 <= config.max_response_bytes;
+        let bare = Answer { headers: &headers, body: &[], body_size: body_size as u64 };
+        // The body of a failure tells whether it is Envoy's own.
+        let is_told = config.reads_body || bare.status().is_some_and(|status| status >= 500);
+        let is_read = is_told && bare.body_size <= config.max_response_bytes;
         let body = if is_read { abi::buffer(Buffer::CallResponseBody, body_size) } else { Vec::new() };
-        let answer = Answer { headers: &headers, body: &body, body_size: body_size as u64 };
+        let answer = Answer { body: &body, ..bare };
         let now = abi::now_ms();
         let settled = match root.engine.answered(now, token, &answer, &mut self.tally) {
             None => return,
