@@ -1,31 +1,57 @@
-//! The configuration: detectors, each a set of keys and what their values become.
+//! The configuration.
+
+mod action;
+mod body;
+mod detector;
 
 use filter_kit::config::{self, Json, Node, Refusal, Text};
+use filter_kit::mode::{Failure, Mode};
+use filter_kit::when::{Media, When};
 
-use crate::key::MAX_KEY;
+use crate::eligibility::Eligible;
+use crate::rules::{Allow, Common, Rules};
+pub use body::{BodyMode, BodyPolicy, OnBlock, OnEtag, Otherwise};
+use detector::Detector;
 
-/// What is taken out of bodies, and how requests are changed so that their responses can be looked into.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is taken out of which messages, and how.
+#[derive(Clone, Debug)]
 pub struct Redaction {
-    /// Tried in order: the first with a key takes its value.
-    pub detectors: Vec<Detector>,
+    /// Whether findings have consequences.
+    pub mode: Mode,
+    /// What becomes of a body that cannot be looked into.
+    pub fail: Failure,
+    /// Whether bodies of requests are looked into.
+    pub requests: bool,
+    /// Whether bodies of responses are looked into.
+    pub responses: bool,
+    /// Headers whose values are looked into, in lower case, in the directions that bodies are.
+    pub headers: Vec<String>,
+    /// Messages that are left as they are.
+    pub skip: Vec<When>,
+    /// Which bodies are looked into.
+    pub eligible: Eligible,
     /// Whether requests ask for responses that are not compressed.
     pub request_identity: bool,
+    /// What becomes of a response that is compressed nevertheless.
+    pub on_encoded: Otherwise,
+    /// What becomes of requests for a part of a body, and of responses with one.
+    pub on_range: Otherwise,
+    /// How much of a body is there before anything leaves.
+    pub body: BodyPolicy,
+    /// What becomes of a message that is blocked.
+    pub on_block: OnBlock,
+    /// What becomes of the entity tag of a body that may be changed.
+    pub etag: OnEtag,
+    /// Whether bodies keep their length.
+    pub keeps_length: bool,
+    /// The names of the detectors, in order: metrics have them.
+    pub names: Vec<String>,
+    /// The detectors, ready to be applied.
+    pub rules: Rules,
 }
 
-/// Keys whose values are secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Detector {
-    /// For people.
-    pub name: String,
-    /// Compared without case.
-    pub keys: Vec<String>,
-    /// What stands in place of a value.
-    pub replacement: String,
-}
-
-/// The longest replacement, in bytes.
-const MAX_REPLACEMENT: usize = 256;
+/// How many detectors there may be. Each has a metric.
+const MOST: u32 = 64;
 
 impl Redaction {
     /// Reads plugin configuration such as
@@ -42,108 +68,109 @@ impl Redaction {
     pub fn from_node(root: Node<'_>) -> Option<Self> {
         root.object(|fields| {
             fields.version(1);
-            let detectors =
-                fields.required("detectors", "At least one; the first with a key takes its value", |node| {
-                    node.some_of(detector)
-                });
-            let request_identity =
-                fields.or("encoding", "How requests are changed", Json::EMPTY_OBJECT, |node| {
-                    node.object(|fields| {
-                        fields.or(
-                            "request_identity",
-                            "Whether requests ask for responses that are not compressed",
-                            true,
-                            |node| node.boolean(),
-                        )
-                    })
-                });
-            Some(Self { detectors: detectors?, request_identity: request_identity? })
+            let mode = Mode::field(fields);
+            let fail = Failure::field(fields, Failure::Closed);
+            let detectors = fields.required(
+                "detectors",
+                "At least one. Matches do not overlap: the leftmost counts, of those the longest, of those the detector that is listed first",
+                |node| node.up_to(MOST, Detector::read),
+            );
+            let allow = fields.or(
+                "allow",
+                "Matches that stay: texts, compared without case, digits without the separators of groups; what begins with `@` covers every address that ends so",
+                Json::EMPTY_LIST,
+                |node| node.list_of(|node| node.parsed(Text::ANY.bytes(1, 256), nonempty)),
+            );
+            let direction = fields.optional("direction", "Whose bodies are looked into; `response` unless given", |node| {
+                node.some_of(|node| node.one_of(&[("request", true), ("response", false)]))
+            });
+            let headers = fields.or(
+                "headers",
+                "Headers whose values are looked into as text, in the directions of the bodies",
+                Json::EMPTY_LIST,
+                |node| node.list_of(header),
+            );
+            let skip = fields.or("skip", "Messages that are left as they are: one of these holds", Json::EMPTY_LIST, |node| {
+                node.list_of(When::read)
+            });
+            let types = fields.optional(
+                "content_types",
+                "Media types that are looked into, in place of JSON, `text/*`, XML, forms, JavaScript, YAML, TOML and GraphQL",
+                |node| node.up_to(MOST, Media::read),
+            );
+            let unknown = fields.or(
+                "on_unknown_type",
+                "What becomes of a body without a content-type: looked into as text, or not",
+                "scan",
+                |node| node.one_of(&[("scan", true), ("skip", false)]),
+            );
+            let encoding = fields.or("encoding", "What is done about compressed bodies", Json::EMPTY_OBJECT, body::encoding);
+            let range = fields.or(
+                "on_range",
+                "Requests for a part of a body: `strip` has them ask for all of it, `skip` lets part and response pass, `block` answers",
+                "strip",
+                |node| node.one_of(&[("strip", Otherwise::Treat), ("skip", Otherwise::Skip), ("block", Otherwise::Block)]),
+            );
+            let policy = BodyPolicy::field(fields);
+            let json = fields.or("json", "How JSON is looked into", Json::EMPTY_OBJECT, body::json);
+            let on_block = OnBlock::field(fields);
+            let etag = OnEtag::field(fields);
+            let keeps_length = fields.or(
+                "preserve_length",
+                "Whether a body keeps its length, and the response its content-length: with actions that do",
+                false,
+                |node| node.boolean(),
+            );
+            let (mode, detectors, policy, json, keeps_length) = (mode?, detectors?, policy?, json?, keeps_length?);
+            let mut names: Vec<String> = detectors.iter().map(|detector| detector.name.clone()).collect();
+            names.sort();
+            if names.windows(2).any(|pair| pair.first() == pair.last()) {
+                return fields.problem("two detectors have the same name");
+            }
+            if keeps_length && !detectors.iter().all(|detector| detector.action.keeps_length()) {
+                return fields.problem("`preserve_length` is there for the actions `mask`, `tag` and `block` alone");
+            }
+            let names = detectors.iter().map(|detector| detector.name.clone()).collect();
+            let common = Common {
+                allow: Allow::new(&allow?),
+                scans_names: json.names,
+                zero: json.zero,
+                keeps_length,
+                max_hold: policy.max_hold,
+                reports: mode != Mode::Enforce,
+            };
+            let (request_identity, on_encoded) = encoding?;
+            let direction = direction?.unwrap_or_else(|| vec![false]);
+            Some(Self {
+                mode,
+                fail: fail?,
+                requests: direction.contains(&true),
+                responses: direction.contains(&false),
+                headers: headers?,
+                skip: skip?,
+                eligible: Eligible { types: types?, unknown: unknown?, json: json.aware },
+                request_identity,
+                on_encoded,
+                on_range: range?,
+                body: policy,
+                on_block: on_block?,
+                etag: etag?,
+                keeps_length,
+                names,
+                rules: Rules::new(detectors.into_iter().map(Detector::into_rule).collect(), common),
+            })
         })
     }
 }
 
-fn detector(node: Node<'_>) -> Option<Detector> {
-    node.object(|fields| {
-        let name = fields.required("name", "For people", |node| node.text().map(str::to_owned));
-        let kind = fields.required("kind", "What it finds", |node| node.one_of(&[("assignment", ())]));
-        let keys =
-            fields.required("keys", "The keys whose values are secrets; compared without case", |node| {
-                node.some_of(key)
-            });
-        let replacement = fields.optional("action", "What becomes of a value", action);
-        kind?;
-        let replacement = replacement?.unwrap_or_else(|| "[REDACTED]".to_owned());
-        Some(Detector { name: name?, keys: keys?, replacement })
-    })
+/// Reads the name of a header whose value may be changed: none that frames or routes the message.
+fn header(node: Node<'_>) -> Option<String> {
+    node.parsed(filter_kit::header::SETTABLE_NAME, filter_kit::header::settable_name)
 }
 
-fn key(node: Node<'_>) -> Option<String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    let expected =
-        format_args!("a key: 1 to {MAX_KEY} letters, digits, `_`, `-` or `.`, without the `=`").to_string();
-    node.parsed(Text::pattern("^[A-Za-z0-9_.-]+$").bytes(1, 64), |text| {
-        let right = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(allowed);
-        if right { Ok(text.to_owned()) } else { Err(expected) }
-    })
+fn nonempty(text: &str) -> Result<String, &'static str> {
+    if (1..=256).contains(&text.len()) { Ok(text.to_owned()) } else { Err("a text of 1 to 256 bytes") }
 }
-
-fn action(node: Node<'_>) -> Option<String> {
-    node.object(|fields| {
-        let kind = fields.required("type", "What to do", |node| node.one_of(&[("replace", ())]));
-        let with = fields.required("with", "What stands in place of a value", |node| {
-            // It must be able to stand in JSON, in HTML and in a URL, and not to end what it stands for.
-            let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\&<>=:".contains(&byte);
-            node.parsed(REPLACEMENT, |text| {
-                let right = (1..=MAX_REPLACEMENT).contains(&text.len()) && text.bytes().all(allowed);
-                if right { Ok(text.to_owned()) } else { Err(EXPECTED_REPLACEMENT) }
-            })
-        });
-        kind?;
-        with
-    })
-}
-
-const REPLACEMENT: Text = Text::pattern(r#"^[!#-%(-9;?-\[\]-~]{1,256}$"#);
-const EXPECTED_REPLACEMENT: &str =
-    "1 to 256 visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_mistake_is_named_at_once() {
-        let json = r#"{"version": 1, "encoding": {"request_identity": "yes"}, "detectors": [
-            {"name": "a", "kind": "regex", "keys": ["SECRET=", ""], "action": {"type": "mask", "with": "\""}},
-            {"name": "b", "kind": "assignment", "keys": []}]}"#;
-        let refusal = Redaction::from_json(json.as_bytes()).unwrap_err();
-        let paths: Vec<&str> = refusal.problems().iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            [
-                "detectors[0].kind",
-                "detectors[0].keys[0]",
-                "detectors[0].keys[1]",
-                "detectors[0].action.type",
-                "detectors[0].action.with",
-                "detectors[1].keys",
-                "encoding.request_identity",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_configuration_that_finds_nothing_is_a_mistake() {
-        for json in ["", "{}", r#"{"version": 1, "detectors": []}"#] {
-            assert!(Redaction::from_json(json.as_bytes()).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn the_marker_and_plain_bodies_are_the_default() {
-        let json = r#"{"version": 1, "detectors": [{"name": "a", "kind": "assignment", "keys": ["k"]}]}"#;
-        let redaction = Redaction::from_json(json.as_bytes()).unwrap();
-        assert_eq!(redaction.detectors[0].replacement, "[REDACTED]");
-        assert!(redaction.request_identity);
-    }
-}
+mod tests;

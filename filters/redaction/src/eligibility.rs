@@ -1,13 +1,15 @@
-//! Which responses have a body to look into.
+//! Which bodies are looked into.
 
-/// What the response's header says about its body.
+use filter_kit::when::Media;
+
+/// What headers say about the body that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head<'a> {
-    /// Value of `:status`.
+    /// Value of `:status`; empty for a request.
     pub status: &'a [u8],
     /// Value of `content-type`, if any.
     pub content_type: Option<&'a [u8]>,
-    /// Value of `content-encoding`, if any.
+    /// Values of `content-encoding`, joined by commas, if any.
     pub content_encoding: Option<&'a [u8]>,
     /// The request was CONNECT: what follows is another protocol.
     pub tunnel: bool,
@@ -18,57 +20,111 @@ pub struct Head<'a> {
 /// A body that is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// JSON: a bare quote is always syntax.
+    /// JSON: strings and numbers are looked into, each by itself.
     Json,
     /// Any other text.
     Text,
+    /// Server-sent events: each is a text by itself.
+    Events,
 }
 
-/// Why a response is left as it is.
+/// Why a body is left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// There is no body, or what follows is another protocol: after a 101, or in answer to CONNECT.
+    /// There is none, or what follows is another protocol: after a 101, or in answer to CONNECT.
     NoBody,
-    /// Its media type holds no text.
+    /// Its media type is not one that is looked into.
     Type,
-    /// It is compressed: its bytes are no text.
-    Encoding,
 }
 
-/// Decides whether a response's body is looked into.
-///
-/// # Errors
-///
-/// Why it is not.
-pub fn eligible(head: Head<'_>) -> Result<Body, Skip> {
-    if head.end_of_stream || head.tunnel || head.status.first() == Some(&b'1') {
-        return Err(Skip::NoBody);
+/// How the bytes of a body are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As they are.
+    Plain,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// zlib (RFC 1950), or what goes by its name without being it: deflate (RFC 1951).
+    Deflate,
+    /// In a way that is not known here, or in several.
+    Other,
+}
+
+/// Which media types are looked into.
+#[derive(Clone, Debug)]
+pub struct Eligible {
+    /// In place of those that are looked into by default.
+    pub types: Option<Vec<Media>>,
+    /// Whether a body without a type is looked into.
+    pub unknown: bool,
+    /// Whether JSON is followed.
+    pub json: bool,
+}
+
+impl Eligible {
+    /// Decides whether a body is looked into, and as what.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not.
+    pub fn decide(&self, head: Head<'_>) -> Result<(Body, Coding), Skip> {
+        if head.end_of_stream || head.tunnel || head.status.first() == Some(&b'1') {
+            return Err(Skip::NoBody);
+        }
+        let body = match head.content_type {
+            None if self.unknown => Body::Text,
+            None => return Err(Skip::Type),
+            Some(value) => self.text_type(value).ok_or(Skip::Type)?,
+        };
+        Ok((body, coding(head.content_encoding.unwrap_or_default())))
     }
-    // Without a type it may be anything, secrets included.
-    let body = head.content_type.map_or(Some(Body::Text), text_type).ok_or(Skip::Type)?;
-    match head.content_encoding.map(<[u8]>::trim_ascii) {
-        None | Some(b"") => Ok(body),
-        Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => Ok(body),
-        Some(_) => Err(Skip::Encoding),
+
+    fn text_type(&self, content_type: &[u8]) -> Option<Body> {
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+        let essence = essence.trim_ascii().to_ascii_lowercase();
+        let (kind, subtype) = essence.split_at(essence.iter().position(|byte| *byte == b'/')?);
+        // Frames of a length that is said beforehand: whatever is configured, they stay.
+        if subtype.starts_with(b"/grpc") || kind == b"multipart" {
+            return None;
+        }
+        if let Some(types) = &self.types
+            && !types.iter().any(|media| media.covers(content_type))
+        {
+            return None;
+        }
+        let json = matches!(subtype, b"/json" | b"/x-ndjson" | b"/jsonl" | b"/json-seq") || subtype.ends_with(b"+json");
+        if json {
+            return Some(if self.json { Body::Json } else { Body::Text });
+        }
+        if subtype == b"/event-stream" {
+            return Some(Body::Events);
+        }
+        let text = kind == b"text"
+            || subtype.ends_with(b"+xml")
+            || matches!(
+                subtype,
+                b"/xml"
+                    | b"/x-www-form-urlencoded"
+                    | b"/javascript"
+                    | b"/yaml"
+                    | b"/x-yaml"
+                    | b"/toml"
+                    | b"/graphql"
+            );
+        (text || self.types.is_some()).then_some(Body::Text)
     }
 }
 
-fn text_type(content_type: &[u8]) -> Option<Body> {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    let essence = essence.trim_ascii().to_ascii_lowercase();
-    let (kind, subtype) = essence.split_at(essence.iter().position(|byte| *byte == b'/')?);
-    match subtype {
-        b"/json" | b"/x-ndjson" | b"/jsonl" => Some(Body::Json),
-        _ if subtype.ends_with(b"+json") => Some(Body::Json),
-        _ if kind == b"text" || subtype.ends_with(b"+xml") => Some(Body::Text),
-        b"/xml"
-        | b"/x-www-form-urlencoded"
-        | b"/javascript"
-        | b"/yaml"
-        | b"/x-yaml"
-        | b"/toml"
-        | b"/graphql" => Some(Body::Text),
-        _ => None,
+fn coding(value: &[u8]) -> Coding {
+    let mut codings = value
+        .split(|byte| *byte == b',')
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .filter(|name| !name.is_empty() && name != b"identity");
+    match (codings.next().as_deref(), codings.next()) {
+        (None, _) => Coding::Plain,
+        (Some(b"gzip" | b"x-gzip"), None) => Coding::Gzip,
+        (Some(b"deflate"), None) => Coding::Deflate,
+        _ => Coding::Other,
     }
 }
 
@@ -76,8 +132,11 @@ fn text_type(content_type: &[u8]) -> Option<Body> {
 mod tests {
     use super::*;
 
+    const DEFAULT: Eligible = Eligible { types: None, unknown: true, json: true };
+
     fn of_type(content_type: &str) -> Result<Body, Skip> {
-        eligible(Head { status: b"200", content_type: Some(content_type.as_bytes()), ..Head::default() })
+        let head = Head { status: b"200", content_type: Some(content_type.as_bytes()), ..Head::default() };
+        DEFAULT.decide(head).map(|(body, _)| body)
     }
 
     #[test]
@@ -90,34 +149,55 @@ mod tests {
         for text in ["text/plain", "text/html;x", "image/svg+xml", "application/x-www-form-urlencoded"] {
             assert_eq!(of_type(text), Ok(Body::Text), "{text}");
         }
-        for other in
-            ["image/png", "application/grpc", "application/octet-stream", "multipart/form-data", "", "json"]
-        {
+        assert_eq!(of_type("text/event-stream"), Ok(Body::Events));
+        for other in [
+            "image/png",
+            "application/grpc",
+            "application/grpc+json",
+            "application/octet-stream",
+            "multipart/form-data",
+            "",
+            "json",
+        ] {
             assert_eq!(of_type(other), Err(Skip::Type), "{other}");
         }
-        assert_eq!(eligible(Head { status: b"200", ..Head::default() }), Ok(Body::Text));
+        assert_eq!(DEFAULT.decide(Head::default()), Ok((Body::Text, Coding::Plain)));
+        let strict = Eligible { unknown: false, ..DEFAULT };
+        assert_eq!(strict.decide(Head::default()), Err(Skip::Type));
     }
 
     #[test]
-    fn a_compressed_body_is_left_alone_under_every_name() {
-        let encoded = |encoding: &str| {
-            eligible(Head { status: b"200", content_encoding: Some(encoding.as_bytes()), ..Head::default() })
-        };
-        for encoding in ["gzip", "GZIP", "br", "deflate, gzip", "identity, gzip", "unheard-of"] {
-            assert_eq!(encoded(encoding), Err(Skip::Encoding), "{encoding}");
-        }
-        for none in ["", " ", "identity", "Identity"] {
-            assert_eq!(encoded(none), Ok(Body::Text), "{none}");
+    fn types_that_are_listed_take_the_place_of_the_others() {
+        let listed = Eligible { types: Some(vec![Media::parse("application/x-own").unwrap()]), ..DEFAULT };
+        let decide = |value: &[u8]| listed.decide(Head { content_type: Some(value), ..Head::default() }).is_ok();
+        assert!(decide(b"application/x-own; v=1") && !decide(b"text/plain") && !decide(b"application/json"));
+    }
+
+    #[test]
+    fn codings_are_known_under_every_name() {
+        for (value, coding) in [
+            ("", Coding::Plain),
+            (" Identity ", Coding::Plain),
+            ("gzip", Coding::Gzip),
+            ("identity, X-GZIP", Coding::Gzip),
+            ("deflate", Coding::Deflate),
+            ("br", Coding::Other),
+            ("gzip, gzip", Coding::Other),
+            ("unheard-of", Coding::Other),
+        ] {
+            let head = Head { content_encoding: Some(value.as_bytes()), ..Head::default() };
+            assert_eq!(DEFAULT.decide(head), Ok((Body::Text, coding)), "{value}");
         }
     }
 
     #[test]
     fn what_has_no_body_keeps_its_headers() {
-        assert_eq!(
-            eligible(Head { status: b"200", end_of_stream: true, ..Head::default() }),
-            Err(Skip::NoBody)
-        );
-        assert_eq!(eligible(Head { status: b"101", ..Head::default() }), Err(Skip::NoBody));
-        assert_eq!(eligible(Head { status: b"200", tunnel: true, ..Head::default() }), Err(Skip::NoBody));
+        for head in [
+            Head { end_of_stream: true, ..Head::default() },
+            Head { status: b"101", ..Head::default() },
+            Head { tunnel: true, ..Head::default() },
+        ] {
+            assert_eq!(DEFAULT.decide(head), Err(Skip::NoBody));
+        }
     }
 }

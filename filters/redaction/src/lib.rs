@@ -1,25 +1,42 @@
-//! Takes the values of secrets out of response bodies while they stream.
+//! Takes secrets and personal data out of bodies while they stream.
 //!
-//! | in the body                         | becomes                              |
-//! |-------------------------------------|--------------------------------------|
-//! | `SECRET=hunter2&a=b`                | `SECRET=[REDACTED]&a=b`              |
-//! | `password="correct horse"`          | `password="[REDACTED]"`              |
-//! | `{"password": "hunter2"}`           | `{"password": "[REDACTED]"}`         |
-//! | `{"password": 1234}`, `[..]`, `{..}` | `{"password": "[REDACTED]"}`        |
-//! | `"{\"password\":\"hunter2\"}"`      | `"{\"password\":\"[REDACTED]\"}"`    |
+//! | in the body                          | becomes                              |
+//! |--------------------------------------|--------------------------------------|
+//! | `card 4111 1111 1111 1111`           | `card **** **** **** 1111`           |
+//! | `SECRET=hunter2&a=b`                 | `SECRET=[REDACTED]&a=b`              |
+//! | `{"password": 1234}`, `[..]`, `{..}` | `{"password": "[REDACTED]"}`         |
+//! | `"{\"password\":\"hunter2\"}"`       | `"{\"password\":\"[REDACTED]\"}"`    |
 //!
-//! Keys are matched without case, and stay; only values go. Nothing is held back: every byte of a chunk that
-//! is not part of a value leaves with its chunk, so a secret cut by chunk boundaries is found and a stream is
-//! not delayed. What is remembered between chunks is bounded, whatever the size of the body.
+//! | module        | does                                                                        |
+//! |---------------|-----------------------------------------------------------------------------|
+//! | `config`      | reads the configuration                                                     |
+//! | `rules`       | is the configuration, ready to be applied                                   |
+//! | `detect`      | says whether something stands at a place: one file for each detector         |
+//! | `find`        | goes over the bytes once, for all detectors, and asks them about few places  |
+//! | `scan`        | goes through a body piece by piece: text, events, JSON                        |
+//! | `action`      | says what stands in place of a match                                        |
+//! | `eligibility` | says which bodies are looked into                                           |
+//! | `inflate`     | makes compressed bodies plain                                               |
+//! | `hold`        | holds back in the host what is not decided                                  |
+//! | `shell`       | speaks to the proxy                                                         |
+//!
+//! What a body becomes does not depend on where it is cut: no piece leaves before it is decided what it becomes, and
+//! what has to be known for that is bounded, whatever the size of the body.
 
+mod action;
 mod config;
+mod detect;
 mod eligibility;
-mod key;
-mod scanner;
+mod environment;
+mod find;
+mod rules;
+mod scan;
+mod text;
 
 #[cfg(target_family = "wasm")]
 mod shell;
 
-pub use config::{Detector, Redaction};
-pub use eligibility::{Body, Head, Skip, eligible};
-pub use scanner::Scanner;
+pub use config::{BodyMode, BodyPolicy, OnBlock, OnEtag, Otherwise, Redaction};
+pub use eligibility::{Body, Coding, Eligible, Head, Skip};
+pub use rules::Rules;
+pub use scan::{Scanned, Scanner, Tally};

@@ -1,15 +1,10 @@
-//! How a value is written, and so where it ends.
+//! How the value of an assignment is written, and so where it ends.
 
-/// A value whose bytes are being left out.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Value {
+/// A value, as far as it has been gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
     /// Between quotation marks.
-    Quoted {
-        /// The mark that began it.
-        quote: Quote,
-        /// Whether it was found to have anything in it, and the marker is written.
-        marked: bool,
-    },
+    Quoted(Quote),
     /// Without quotation marks, after an equals sign.
     Bare,
     /// A JSON number or word.
@@ -27,8 +22,8 @@ pub(super) enum Value {
 
 /// A quotation mark, with the backslashes it needs where it stands: 0 in plain text and in JSON, 1 in JSON that
 /// is itself a JSON string, 3 in JSON in that, and so on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Quote {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quote {
     pub(super) mark: u8,
     pub(super) level: u32,
 }
@@ -37,8 +32,8 @@ pub(super) struct Quote {
 pub(super) enum Step {
     /// It is part of the value.
     Within(Value),
-    /// The value ends before it.
-    EndsBefore,
+    /// The value ends before it; as many of the backslashes before it are not part of the value either.
+    EndsBefore(u32),
     /// The value ends with it.
     EndsWith,
 }
@@ -57,25 +52,23 @@ impl Quote {
 }
 
 impl Value {
-    /// Takes in one byte that is no backslash, after `run` backslashes. `json`: a bare `"` always is syntax.
-    pub(super) fn step(self, byte: u8, run: u32, json: bool) -> Step {
+    /// Takes in one byte that is no backslash, after `run` backslashes.
+    pub(super) fn step(self, byte: u8, run: u32) -> Step {
         let is_mark = matches!(byte, b'"' | b'\'');
         match self {
-            Self::Quoted { quote, .. } => {
-                let same = byte == quote.mark && (quote.is_closed_by(run) || quote.is_cut_by(run));
-                let around = json && byte == b'"' && run == 0 && quote.mark == b'\'';
-                if same || around {
-                    Step::EndsBefore
+            Self::Quoted(quote) => {
+                if byte == quote.mark && (quote.is_closed_by(run) || quote.is_cut_by(run)) {
+                    Step::EndsBefore(run.min(quote.level))
                 } else {
-                    Step::Within(Self::Quoted { quote, marked: true })
+                    Step::Within(self)
                 }
             }
-            Self::Bare if ends_bare(byte) => Step::EndsBefore,
-            Self::Scalar if ends_scalar(byte) || run > 0 => Step::EndsBefore,
+            Self::Bare if ends_bare(byte) => Step::EndsBefore(run),
+            Self::Scalar if ends_scalar(byte) || run > 0 => Step::EndsBefore(run),
             Self::Bare | Self::Scalar => Step::Within(self),
             Self::Nested { level, depth, within: None } if is_mark => {
                 if (Quote { mark: byte, level }).is_cut_by(run) {
-                    Step::EndsBefore
+                    Step::EndsBefore(run)
                 } else {
                     Step::Within(Self::Nested { level, depth, within: Some(byte) })
                 }
@@ -83,7 +76,7 @@ impl Value {
             Self::Nested { level, depth, within: Some(mark) } if byte == mark => {
                 let quote = Quote { mark, level };
                 if quote.is_cut_by(run) {
-                    Step::EndsBefore
+                    Step::EndsBefore(run)
                 } else if quote.is_closed_by(run) {
                     Step::Within(Self::Nested { level, depth, within: None })
                 } else {

@@ -1,0 +1,236 @@
+//! A configuration, ready to be applied to bodies.
+
+mod allow;
+mod pointer;
+
+pub(crate) use allow::Allow;
+pub(crate) use pointer::Pointer;
+
+use crate::action::{Action, Change, MARKER};
+use crate::detect::Keys;
+use crate::find::{Finder, Near, Pattern};
+use crate::scan::Tally;
+
+/// What is looked for in bodies, and what becomes of it.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The detectors that look into texts.
+    pub(crate) finder: Finder,
+    /// Which detector each pattern of the finder is of.
+    of_pattern: Vec<usize>,
+    actions: Vec<Action>,
+    allow: Allow,
+    /// Names of JSON members whose values go as a whole, in the order of their detectors.
+    keyed: Vec<(usize, Keys)>,
+    /// Paths to such values.
+    pub(crate) pointers: Vec<Pointer>,
+    pointed: Vec<usize>,
+    /// Whether names of members are looked into as values are.
+    pub(crate) scans_names: bool,
+    /// Numbers with fewer characters are not looked into.
+    pub(crate) shortest_number: usize,
+    /// What JSON numbers become.
+    zero: bool,
+    keeps_length: bool,
+    cap: usize,
+    near: bool,
+}
+
+/// One detector, to be made rules of.
+pub(crate) struct Rule {
+    pub(crate) looks_for: LooksFor,
+    pub(crate) action: Action,
+}
+
+/// Where a detector looks.
+pub(crate) enum LooksFor {
+    /// In texts.
+    Pattern(Pattern),
+    /// In texts and, for the same keys, at members of JSON.
+    Assignment(Pattern, Keys),
+    /// At members of JSON with these names.
+    Keys(Keys),
+    /// At these places of JSON.
+    Pointers(Vec<Pointer>),
+}
+
+/// What concerns all detectors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Common {
+    pub(crate) allow: Allow,
+    pub(crate) scans_names: bool,
+    /// Whether a JSON number becomes `0`, and not a string.
+    pub(crate) zero: bool,
+    /// Whether bodies keep their length.
+    pub(crate) keeps_length: bool,
+    /// How much is held back at most, in bytes.
+    pub(crate) max_hold: usize,
+    /// Whether nothing is changed.
+    pub(crate) reports: bool,
+}
+
+/// The shortest JSON number that any of the detectors built in may match, in characters.
+const SHORTEST_NUMBER: usize = 9;
+
+impl Rules {
+    pub(crate) fn new(rules: Vec<Rule>, common: Common) -> Self {
+        let Common { allow, scans_names, zero, keeps_length, max_hold, reports } = common;
+        let (mut patterns, mut of_pattern) = (Vec::new(), Vec::new());
+        let (mut keyed, mut pointers, mut pointed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut actions = Vec::new();
+        for (detector, Rule { looks_for, action }) in rules.into_iter().enumerate() {
+            // Where it makes no difference what a value is, it need not be waited for.
+            let prompt = action.is_constant() && allow.is_empty();
+            match looks_for {
+                LooksFor::Pattern(pattern) => {
+                    patterns.push(Pattern { cap: max_hold, ..pattern });
+                    of_pattern.push(detector);
+                }
+                LooksFor::Assignment(pattern, keys) => {
+                    patterns.push(Pattern { cap: if prompt { 1 } else { max_hold }, ..pattern });
+                    of_pattern.push(detector);
+                    keyed.push((detector, keys));
+                }
+                LooksFor::Keys(keys) => keyed.push((detector, keys)),
+                LooksFor::Pointers(list) => {
+                    pointed.extend(std::iter::repeat_n(detector, list.len()));
+                    pointers.extend(list);
+                }
+            }
+            actions.push(if reports { Action::Tag } else { action });
+        }
+        let literal = |pattern: &Pattern| matches!(pattern.kind, crate::detect::Kind::Literal(_));
+        Self {
+            shortest_number: if patterns.iter().any(literal) { 1 } else { SHORTEST_NUMBER },
+            near: patterns.iter().any(|pattern| pattern.near.is_some()),
+            finder: Finder::new(patterns),
+            of_pattern,
+            actions,
+            allow,
+            keyed,
+            pointers,
+            pointed,
+            scans_names,
+            zero,
+            keeps_length,
+            cap: max_hold,
+        }
+    }
+
+    /// How many detectors there are.
+    pub fn detectors(&self) -> usize {
+        self.actions.len()
+    }
+
+    pub(crate) fn detector_of(&self, pattern: usize) -> Option<usize> {
+        self.of_pattern.get(pattern).copied()
+    }
+
+    /// Whether it matters what members of JSON are called.
+    pub(crate) fn names_matter(&self) -> bool {
+        !self.keyed.is_empty() || !self.pointers.is_empty() || self.near
+    }
+
+    /// Whether words nearby matter.
+    pub(crate) fn any_near(&self) -> bool {
+        self.near
+    }
+
+    /// The first detector that has the values of members with this name.
+    pub(crate) fn keyed(&self, name: &[u8]) -> Option<usize> {
+        self.keyed.iter().find(|(_, keys)| keys.contains(name)).map(|(detector, _)| *detector)
+    }
+
+    /// The detector of a pointer.
+    pub(crate) fn pointed(&self, pointer: usize) -> Option<usize> {
+        self.pointed.get(pointer).copied()
+    }
+
+    /// After how many bytes a value that goes as a whole is not waited for.
+    pub(crate) fn cap(&self, detector: usize) -> usize {
+        let constant = self.actions.get(detector).is_some_and(Action::is_constant);
+        if constant && self.allow.is_empty() { 0 } else { self.cap }
+    }
+
+    /// Counts a match, and answers what stands in its place; `None` if it stays.
+    pub(crate) fn change(
+        &self,
+        detector: usize,
+        matched: &[u8],
+        runs_on: bool,
+        tally: &mut Tally,
+    ) -> Option<Change> {
+        if !runs_on && self.allow.covers(matched) {
+            return None;
+        }
+        if let Some(matches) = tally.matches.get_mut(detector) {
+            *matches += 1;
+        }
+        let action = self.actions.get(detector)?;
+        tally.blocked |= matches!(action, Action::Block);
+        action.change(matched, runs_on)
+    }
+
+    /// What stands in place of the next `length` bytes of a match that runs on.
+    pub(crate) fn go_on(&self, detector: usize, length: usize) -> Option<Change> {
+        match self.actions.get(detector)? {
+            Action::Mask(mask) => Some(Change { put: vec![mask.byte; length], masks: true }),
+            Action::Tag | Action::Block => None,
+            _ => Some(Change { put: Vec::new(), masks: false }),
+        }
+    }
+
+    /// What was no string becomes one, its marks with `level` backslashes. `length` is that of what it stands for.
+    pub(crate) fn quoted(&self, put: Vec<u8>, level: u32, length: usize) -> Vec<u8> {
+        if self.zero || self.keeps_length {
+            return self.zero_of(length);
+        }
+        let level = usize::try_from(level).unwrap_or(0);
+        let mut text = Vec::with_capacity(put.len() + 2 * level + 2);
+        for part in [&put[..], &[]] {
+            text.extend(std::iter::repeat_n(b'\\', level));
+            text.push(b'"');
+            text.extend_from_slice(part);
+        }
+        text
+    }
+
+    fn zero_of(&self, length: usize) -> Vec<u8> {
+        let mut zero = vec![b'0'];
+        if self.keeps_length {
+            zero.resize(length.max(1), b' ');
+        }
+        zero
+    }
+
+    /// What stands in place of a JSON number or word that goes as a whole; `None` if it stays.
+    pub(crate) fn scalar(&self, detector: usize, token: &[u8], tally: &mut Tally) -> Option<Vec<u8>> {
+        let change = self.change(detector, token, false, tally)?;
+        if matches!(self.actions.get(detector), Some(Action::Remove)) {
+            return Some(b"null".to_vec());
+        }
+        Some(self.quoted(change.put, 0, token.len()))
+    }
+
+    /// What stands in place of the first byte of an object or a list that goes as a whole; `None` if it stays.
+    pub(crate) fn nested(&self, detector: usize, tally: &mut Tally) -> Option<Vec<u8>> {
+        let change = self.change(detector, &[], true, tally)?;
+        Some(match self.actions.get(detector)? {
+            Action::Remove => b"null".to_vec(),
+            Action::Replace(_) => self.quoted(change.put, 0, 1),
+            _ => self.quoted(MARKER.as_bytes().to_vec(), 0, 1),
+        })
+    }
+
+    /// What stands in place of the bytes that follow; `None` if they stay.
+    pub(crate) fn padding(&self, detector: usize, length: usize) -> Option<Vec<u8>> {
+        self.go_on(detector, length)?;
+        Some(if self.keeps_length { vec![b' '; length] } else { Vec::new() })
+    }
+
+    /// Words that must stand before a match of a pattern.
+    pub(crate) fn near(words: Vec<String>, within: usize) -> Near {
+        let words = words.into_iter().map(|word| word.to_ascii_lowercase().into_bytes().into_boxed_slice());
+        Near { words: words.collect(), within }
+    }
+}

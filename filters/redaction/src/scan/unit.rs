@@ -1,0 +1,142 @@
+//! One text, piece by piece: a string of JSON, an event of a stream, or a whole body.
+
+use super::Tally;
+use super::edit::Edit;
+use crate::action::Change;
+use crate::detect::rest::{Passed, Rest};
+use crate::find::{Hit, Next};
+use crate::rules::Rules;
+use crate::text::{REACH, Text};
+
+/// What is known of a text between its pieces.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unit {
+    /// The end of what was decided, for what is looked at before a match.
+    behind: Vec<u8>,
+    /// A match that has begun and not ended.
+    rest: Option<(usize, Rest)>,
+}
+
+impl Unit {
+    /// A new text begins.
+    pub(crate) fn reset(&mut self) {
+        self.behind.clear();
+        self.rest = None;
+    }
+
+    /// A new text begins, with `before` to be looked at before its matches.
+    pub(crate) fn begin_after(&mut self, before: &[u8]) {
+        self.reset();
+        self.remember(before);
+    }
+
+    /// The last byte that was decided.
+    pub(crate) fn last(&self) -> Option<u8> {
+        self.behind.last().copied()
+    }
+
+    /// Whether nothing of the text has been decided.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.behind.is_empty() && self.rest.is_none()
+    }
+
+    /// Goes through the next piece and adds what is to be changed in it. Answers how much of it is decided; what is not
+    /// has to come again, with more behind it.
+    pub(crate) fn scan(
+        &mut self,
+        rules: &Rules,
+        bytes: &[u8],
+        end: bool,
+        edits: &mut Vec<Edit>,
+        tally: &mut Tally,
+    ) -> usize {
+        let mut at = match self.pass(rules, bytes, 0, edits) {
+            Some(at) => at,
+            None => bytes.len(),
+        };
+        if self.rest.is_none() {
+            let behind = std::mem::take(&mut self.behind);
+            let text = Text { behind: &behind, bytes, end };
+            at = loop {
+                match rules.finder.next(&text, at) {
+                    Next::Wait(needed) => break needed,
+                    Next::Hit(hit) => {
+                        self.hit(rules, &text, hit, edits, tally);
+                        match self.pass(rules, bytes, hit.end, edits) {
+                            Some(next) => at = next,
+                            None => break bytes.len(),
+                        }
+                    }
+                }
+            };
+            self.behind = behind;
+        }
+        self.remember(bytes.get(..at).unwrap_or_default());
+        at
+    }
+
+    /// Goes on with a match that has not ended; answers where it ends, `None` if not in this piece.
+    fn pass(&mut self, rules: &Rules, bytes: &[u8], at: usize, edits: &mut Vec<Edit>) -> Option<usize> {
+        let Some((detector, rest)) = &mut self.rest else { return Some(at) };
+        let detector = *detector;
+        let ahead = bytes.get(at..).unwrap_or_default();
+        let (length, stay) = match rest.pass(ahead) {
+            Passed::Ends(length, stay) => {
+                self.rest = None;
+                (length, Some(stay))
+            }
+            Passed::All => (ahead.len(), None),
+        };
+        if length > 0
+            && let Some(mut change) = rules.go_on(detector, length)
+        {
+            let stay = usize::try_from(stay.unwrap_or(0)).unwrap_or(0);
+            if change.masks {
+                // They are where they were.
+                let kept = change.put.len().saturating_sub(stay);
+                change.put.truncate(kept);
+            }
+            change.put.extend(std::iter::repeat_n(b'\\', stay));
+            edits.push(Edit { range: at..at + length, put: change.put, masks: change.masks });
+        }
+        stay.map(|_| at + length)
+    }
+
+    fn hit(&mut self, rules: &Rules, text: &Text<'_>, hit: Hit, edits: &mut Vec<Edit>, tally: &mut Tally) {
+        let Some(detector) = rules.detector_of(hit.pattern) else { return };
+        let matched = text.slice(hit.start, hit.end);
+        let runs_on = hit.rest.is_some();
+        let change = match rules.change(detector, matched, runs_on, tally) {
+            Some(Change { put, masks }) => match hit.quotes {
+                Some(level) => Some(Change { put: rules.quoted(put, level, matched.len()), masks: false }),
+                None => Some(Change { put, masks }),
+            },
+            None => None,
+        };
+        if let Some(Change { put, masks }) = change {
+            edits.push(Edit { range: hit.start..hit.end, put, masks });
+        }
+        self.rest = hit.rest.map(|rest| (detector, rest));
+    }
+
+    /// Looks into a JSON number; answers what stands in its place if there is a match in it.
+    pub(crate) fn scan_number(&mut self, rules: &Rules, token: &[u8], tally: &mut Tally) -> Option<Vec<u8>> {
+        let text = Text { behind: &self.behind, bytes: token, end: true };
+        let mut at = 0;
+        while let Next::Hit(hit) = rules.finder.next(&text, at) {
+            let put = rules.detector_of(hit.pattern).and_then(|detector| rules.scalar(detector, token, tally));
+            if put.is_some() {
+                return put;
+            }
+            at = hit.end;
+        }
+        None
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
+        let old = (self.behind.len() + new.len()).saturating_sub(REACH).min(self.behind.len());
+        self.behind.drain(..old);
+        self.behind.extend_from_slice(new);
+    }
+}
