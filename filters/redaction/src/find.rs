@@ -119,7 +119,11 @@ impl Finder {
         }
         match race.best {
             Some(hit) if hit.start < race.need => Some(Next::Hit(hit)),
-            _ if race.need < usize::MAX => Some(Next::Wait(self.needed(text, from, race.need))),
+            best if race.need < usize::MAX => {
+                // What was found here has to be found again.
+                let found = best.map_or(place, |hit| hit.start.min(place));
+                Some(Next::Wait(self.needed(text, from, race.need.min(found))))
+            }
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Values that stand after a key: `SECRET=hunter2`, `password => 'hunter2'`, `{"password": "hunter2"}`.
 
-use super::rest::Rest;
+use super::rest::{MOST_BACKSLASHES, Rest, count};
 use super::value::{Quote, Step, Value, ends_bare, ends_scalar};
 use super::{Keys, Verdict};
 use crate::text::{More, REACH, Text, is_word};
@@ -88,7 +88,7 @@ fn end(text: &Text<'_>, start: usize, mut value: Value, cap: usize) -> Result<Ve
             match value.step(byte, run) {
                 Step::Within(next) => value = next,
                 Step::EndsBefore(stay) => {
-                    place -= usize::try_from(stay).unwrap_or(0);
+                    place -= count(stay);
                     break;
                 }
                 Step::EndsWith => {
@@ -103,7 +103,8 @@ fn end(text: &Text<'_>, start: usize, mut value: Value, cap: usize) -> Result<Ve
             }
         }
         if place - start >= cap.max(REACH) {
-            return Ok(Verdict::Runs(place, Rest::Value(value, run)));
+            let waiting = run.min(MOST_BACKSLASHES);
+            return Ok(Verdict::Runs(place - count(waiting), Rest::Value(value, run - waiting)));
         }
     }
     Ok(if place > start { Verdict::Match(place) } else { Verdict::No })

@@ -22,11 +22,14 @@ pub(crate) enum Rest {
 
 /// What became of a rest in the bytes that have come.
 pub(crate) enum Passed {
-    /// It ends after that many bytes; as many backslashes before that belong to what follows.
-    Ends(usize, u32),
-    /// All of the bytes belong to it.
-    All,
+    /// It ends after that many bytes.
+    Ends(usize),
+    /// That many belong to it. Of those after them it cannot be told yet.
+    Goes(usize),
 }
+
+/// The most backslashes that are left to what ends a value; more belong to it.
+pub(super) const MOST_BACKSLASHES: u32 = 256;
 
 const END: &[u8] = b"-----END ";
 
@@ -61,13 +64,13 @@ impl Rest {
     }
 
     /// Goes through what comes next of the text.
-    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Passed {
+    pub(crate) fn pass(&mut self, bytes: &[u8], end: bool) -> Passed {
         match self {
             Self::Jwt => run(bytes, |byte| is_jwt(byte) || byte == b'.'),
             Self::Token68 => run(bytes, is_token68),
             Self::Pem { .. } => match bytes.iter().position(|byte| self.ends_with(*byte)) {
-                Some(place) => Passed::Ends(place + 1, 0),
-                None => Passed::All,
+                Some(place) => Passed::Ends(place + 1),
+                None => Passed::Goes(bytes.len()),
             },
             Self::Value(value, run) => {
                 for (place, byte) in bytes.iter().enumerate() {
@@ -77,19 +80,30 @@ impl Rest {
                     }
                     match value.step(*byte, *run) {
                         Step::Within(next) => *value = next,
-                        Step::EndsBefore(stay) => return Passed::Ends(place, stay),
-                        Step::EndsWith => return Passed::Ends(place + 1, 0),
+                        Step::EndsBefore(stay) => return Passed::Ends(place - count(stay)),
+                        Step::EndsWith => return Passed::Ends(place + 1),
                     }
                     *run = 0;
                 }
-                Passed::All
+                if end {
+                    return Passed::Goes(bytes.len());
+                }
+                // What backslashes belong to, the byte after them tells.
+                let waiting = (*run).min(MOST_BACKSLASHES);
+                *run -= waiting;
+                Passed::Goes(bytes.len() - count(waiting))
             }
         }
     }
 }
 
 fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> Passed {
-    bytes.iter().position(|byte| !belongs(*byte)).map_or(Passed::All, |place| Passed::Ends(place, 0))
+    bytes.iter().position(|byte| !belongs(*byte)).map_or(Passed::Goes(bytes.len()), Passed::Ends)
+}
+
+/// A number of backslashes.
+pub(super) fn count(run: u32) -> usize {
+    usize::try_from(run.min(MOST_BACKSLASHES)).unwrap_or(0)
 }
 
 /// The alphabet of base64url (RFC 4648, section 5).

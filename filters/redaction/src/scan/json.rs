@@ -19,6 +19,9 @@ const LONGEST_NAME: usize = 512;
 /// The longest number or word that is looked at, in bytes.
 const LONGEST_SCALAR: usize = 64;
 
+/// The longest word that JSON has, in bytes.
+const LONGEST_WORD: usize = 5;
+
 /// What may come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -253,7 +256,10 @@ impl Json {
         tally: &mut Tally,
     ) -> Part {
         let Some((close, escaped)) = closing(bytes, at + 1) else {
-            if bytes.len() - at > LONGEST_NAME || end || !(rules.names_matter() || rules.scans_names) {
+            if end {
+                return Part::Broken(at);
+            }
+            if bytes.len() - at > LONGEST_NAME {
                 self.target = None;
                 self.name.clear();
                 self.stack.member(&rules.pointers, &[]);
@@ -387,16 +393,18 @@ impl Json {
     ) -> Part {
         let Some(token) = token(bytes, at) else { return Part::Broken(at) };
         let stop = at + token.len();
-        if stop == bytes.len() && !end {
-            if token.len() <= LONGEST_SCALAR {
-                return Part::Wait(at);
-            }
+        let is_word = token.first().is_some_and(u8::is_ascii_lowercase);
+        if is_word && token.len() > LONGEST_WORD {
+            return Part::Broken(at);
         }
         if token.len() > LONGEST_SCALAR {
             self.state = State::InScalar;
             return Part::Done(at + 1);
         }
-        if token.first().is_some_and(u8::is_ascii_lowercase) {
+        if stop == bytes.len() && !end {
+            return Part::Wait(at);
+        }
+        if is_word {
             if !matches!(token, b"true" | b"false" | b"null") {
                 return Part::Broken(at);
             }
@@ -414,7 +422,7 @@ impl Json {
     }
 
     fn rest_of_scalar(&mut self, rules: &Rules, bytes: &[u8], at: usize, edits: &mut Vec<Edit>) -> Part {
-        let length = token(bytes, at).map_or(0, <[u8]>::len);
+        let length = number(bytes.get(at..).unwrap_or_default());
         if let State::GoneScalar { detector } = self.state
             && let Some(put) = rules.padding(detector, length)
         {
@@ -572,9 +580,18 @@ impl Json {
 /// A number or a word.
 fn token(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let rest = bytes.get(at..)?;
-    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
-    let length = rest.iter().position(|byte| !belongs(byte)).unwrap_or(rest.len());
+    let length = if rest.first()?.is_ascii_lowercase() {
+        rest.iter().take_while(|byte| byte.is_ascii_lowercase()).count()
+    } else {
+        number(rest)
+    };
     if length == 0 { None } else { rest.get(..length) }
+}
+
+/// How much of a number stands here.
+fn number(bytes: &[u8]) -> usize {
+    let belongs = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+    bytes.iter().position(|byte| !belongs(byte)).unwrap_or(bytes.len())
 }
 
 fn wait_for_escape(bytes: &[u8], at: usize) -> Part {

@@ -50,56 +50,45 @@ impl Unit {
         edits: &mut Vec<Edit>,
         tally: &mut Tally,
     ) -> usize {
-        let mut at = match self.pass(rules, bytes, 0, edits) {
-            Some(at) => at,
-            None => bytes.len(),
-        };
-        if self.rest.is_none() {
+        let (mut at, mut open) = self.pass(rules, bytes, 0, end, edits);
+        if !open {
             let behind = std::mem::take(&mut self.behind);
             let text = Text { behind: &behind, bytes, end };
-            at = loop {
+            while !open {
                 match rules.finder.next(&text, at) {
-                    Next::Wait(needed) => break needed,
+                    Next::Wait(needed) => {
+                        at = needed;
+                        break;
+                    }
                     Next::Hit(hit) => {
                         self.hit(rules, &text, hit, edits, tally);
-                        match self.pass(rules, bytes, hit.end, edits) {
-                            Some(next) => at = next,
-                            None => break bytes.len(),
-                        }
+                        (at, open) = self.pass(rules, bytes, hit.end, end, edits);
                     }
                 }
-            };
+            }
             self.behind = behind;
         }
         self.remember(bytes.get(..at).unwrap_or_default());
         at
     }
 
-    /// Goes on with a match that has not ended; answers where it ends, `None` if not in this piece.
-    fn pass(&mut self, rules: &Rules, bytes: &[u8], at: usize, edits: &mut Vec<Edit>) -> Option<usize> {
-        let Some((detector, rest)) = &mut self.rest else { return Some(at) };
+    /// Goes on with a match that has not ended; answers up to where all is decided, and whether it still has not ended.
+    fn pass(&mut self, rules: &Rules, bytes: &[u8], at: usize, end: bool, edits: &mut Vec<Edit>) -> (usize, bool) {
+        let Some((detector, rest)) = &mut self.rest else { return (at, false) };
         let detector = *detector;
-        let ahead = bytes.get(at..).unwrap_or_default();
-        let (length, stay) = match rest.pass(ahead) {
-            Passed::Ends(length, stay) => {
+        let (length, open) = match rest.pass(bytes.get(at..).unwrap_or_default(), end) {
+            Passed::Ends(length) => {
                 self.rest = None;
-                (length, Some(stay))
+                (length, false)
             }
-            Passed::All => (ahead.len(), None),
+            Passed::Goes(length) => (length, true),
         };
         if length > 0
-            && let Some(mut change) = rules.go_on(detector, length)
+            && let Some(Change { put, masks }) = rules.go_on(detector, length)
         {
-            let stay = usize::try_from(stay.unwrap_or(0)).unwrap_or(0);
-            if change.masks {
-                // They are where they were.
-                let kept = change.put.len().saturating_sub(stay);
-                change.put.truncate(kept);
-            }
-            change.put.extend(std::iter::repeat_n(b'\\', stay));
-            edits.push(Edit { range: at..at + length, put: change.put, masks: change.masks });
+            edits.push(Edit { range: at..at + length, put, masks });
         }
-        stay.map(|_| at + length)
+        (at + length, open)
     }
 
     fn hit(&mut self, rules: &Rules, text: &Text<'_>, hit: Hit, edits: &mut Vec<Edit>, tally: &mut Tally) {
