@@ -63,6 +63,8 @@ mod import {
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
     unsafe extern "C" {
         pub(super) fn random_get(bytes: *mut u8, size: usize) -> u32;
+        pub(super) fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u32;
+        pub(super) fn environ_get(variables: *mut *const u8, bytes: *mut u8) -> u32;
     }
 }
 
@@ -131,6 +133,21 @@ pub(crate) fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     // SAFETY: the bytes are valid for a write of their length.
     unsafe { import::random_get(bytes.as_mut_ptr(), bytes.len()) };
+    bytes
+}
+
+/// The environment of the VM: lines of `NAME=value`, each with a zero byte behind it.
+pub(crate) fn environment() -> Vec<u8> {
+    let (mut count, mut size) = (0_usize, 0_usize);
+    // SAFETY: both are valid for a write.
+    if unsafe { import::environ_sizes_get(&raw mut count, &raw mut size) } != 0 {
+        return Vec::new();
+    }
+    let (mut variables, mut bytes) = (vec![std::ptr::null(); count], vec![0; size]);
+    // SAFETY: there is room for as many pointers, and as many bytes, as the host has just said; the pointers are not used.
+    if unsafe { import::environ_get(variables.as_mut_ptr(), bytes.as_mut_ptr()) } != 0 {
+        return Vec::new();
+    }
     bytes
 }
 

@@ -26,3 +26,10 @@ pub fn random() -> [u8; 16] {
 pub fn reset_response() -> bool {
     abi::close(1)
 }
+
+/// The value of a variable in the VM's environment, which `vm_config` gives it (in Istio, `vmConfig.env`).
+pub fn environment(name: &str) -> Option<Vec<u8>> {
+    let bytes = abi::environment();
+    let value = |line: &[u8]| line.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec);
+    bytes.split(|byte| *byte == 0).find_map(value)
+}

@@ -86,10 +86,6 @@ impl Finder {
         }
     }
 
-    pub(crate) fn pattern(&self, index: usize) -> Option<&Pattern> {
-        self.patterns.get(index)
-    }
-
     /// Whether there is anything worth a look in a whole text.
     #[inline]
     pub(crate) fn may_find(&self, bytes: &[u8]) -> bool {

@@ -29,6 +29,8 @@ mod detect;
 mod eligibility;
 mod environment;
 mod find;
+mod hold;
+mod inflate;
 mod rules;
 mod scan;
 mod text;
@@ -38,5 +40,7 @@ mod shell;
 
 pub use config::{BodyMode, BodyPolicy, OnBlock, OnEtag, Otherwise, Redaction};
 pub use eligibility::{Body, Coding, Eligible, Head, Skip};
+pub use hold::{Buffer, Events, Flow, Held};
+pub use inflate::{Inflate, Unreadable};
 pub use rules::Rules;
 pub use scan::{Scanned, Scanner, Tally};

@@ -19,12 +19,6 @@ pub(crate) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// A whole text.
-    #[cfg(test)]
-    pub(crate) fn whole(bytes: &'a [u8]) -> Self {
-        Self { behind: &[], bytes, end: true }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
