@@ -130,6 +130,9 @@ fn assigned(text: &Text<'_>, at: usize, keys: &Keys) -> Option<bool> {
 
 /// For a colon: how many backslashes the quotation marks of the name before it have, if that is a key.
 fn member(text: &Text<'_>, at: usize, keys: &Keys) -> Option<u32> {
+    if let Some(name) = plain_name(text.slice(0, at)) {
+        return keys.contains(name).then_some(0);
+    }
     let mut before = text.backwards(at).skip_while(u8::is_ascii_whitespace);
     let quote = before.next().filter(|byte| matches!(byte, b'"' | b'\''))?;
     let level = before.clone().take_while(|byte| *byte == b'\\').count();
@@ -152,6 +155,19 @@ fn member(text: &Text<'_>, at: usize, keys: &Keys) -> Option<u32> {
         name = unescaped(&name)?;
     }
     if keys.contains(&name) { u32::try_from(level).ok() } else { None }
+}
+
+/// The quoted name at the end, if nothing in or around it is escaped: nearly every member of JSON.
+fn plain_name(before: &[u8]) -> Option<&[u8]> {
+    let (quote, before) = before.trim_ascii_end().split_last()?;
+    if !matches!(quote, b'"' | b'\'') {
+        return None;
+    }
+    let before = before.get(before.len().saturating_sub(MAX_KEY + 2)..)?;
+    let opening = before.iter().rposition(|byte| byte == quote)?;
+    let name = before.get(opening + 1..)?;
+    let escaped = name.contains(&b'\\') || before.get(..opening)?.last().is_none_or(|byte| *byte == b'\\');
+    (!escaped).then_some(name)
 }
 
 /// A JSON name with its `\uXXXX` escapes resolved, at any depth of nesting; `None` if it has other escapes, or
