@@ -97,7 +97,14 @@ impl Finder {
     pub(crate) fn next(&self, text: &Text<'_>, from: usize) -> Next {
         let mut at = from;
         while let Some((place, groups)) = self.prefilter.find(text, at) {
-            if let Some(next) = self.look(text, from, place, groups) {
+            let groups = if groups & classes::NUMBERS != 0 && !classes::may_be_number(text, place) {
+                groups & !classes::NUMBERS
+            } else {
+                groups
+            };
+            if groups != 0
+                && let Some(next) = self.look(text, from, place, groups)
+            {
                 return next;
             }
             at = place + 1;

@@ -216,7 +216,7 @@ impl Held {
 
         if undecided.is_empty() {
             if rewritten || !self.tail.is_empty() {
-                buffer.write(&[front, put].concat());
+                write(buffer, front, put);
             }
             (self.front, self.stopped) = (0, false);
             self.tail = Vec::new();
@@ -226,18 +226,18 @@ impl Held {
             // The first piece with something undecided stays where it is.
             self.front = put.len();
             if rewritten {
-                buffer.write(&[put, undecided].concat());
+                write(buffer, put, undecided);
             }
         } else {
-            let ready = [front, put].concat();
-            buffer.write(&ready);
+            let ready = front.len() + put.len();
+            write(buffer, front, put);
             let undecided = undecided.to_vec();
             self.tail = undecided;
-            if was_stopped && !ready.is_empty() {
+            if was_stopped && ready > 0 {
                 buffer.resume();
                 self.front = 0;
             } else {
-                self.front = ready.len();
+                self.front = ready;
             }
         }
         self.stopped = true;
@@ -251,5 +251,13 @@ impl Held {
         self.front = 0;
         buffer.write(&[]);
         Flow::Block
+    }
+}
+
+fn write(buffer: &mut impl Buffer, front: &[u8], rest: &[u8]) {
+    if front.is_empty() {
+        buffer.write(rest);
+    } else {
+        buffer.write(&[front, rest].concat());
     }
 }

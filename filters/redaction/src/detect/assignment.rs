@@ -130,6 +130,10 @@ fn assigned(text: &Text<'_>, at: usize, keys: &Keys) -> Option<bool> {
 
 /// For a colon: how many backslashes the quotation marks of the name before it have, if that is a key.
 fn member(text: &Text<'_>, at: usize, keys: &Keys) -> Option<u32> {
+    // Most colons stand in times and after words.
+    if text.before(at).is_some_and(|byte| !matches!(byte, b'"' | b'\'') && !byte.is_ascii_whitespace()) {
+        return None;
+    }
     if let Some(name) = plain_name(text.slice(0, at)) {
         return keys.contains(name).then_some(0);
     }

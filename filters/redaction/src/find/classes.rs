@@ -1,6 +1,7 @@
 //! Which bytes make a place worth a look: for each group of detectors a byte before, and three from the place on.
 
 use crate::detect::{Boundary, Kind};
+use crate::text::Text;
 
 /// Bytes, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,30 @@ pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
             let at = |place| literals.bytes_at(place).map_or(ANY, |bytes| Bytes::of(&bytes));
             (7, [ANY, at(0), at(1), at(2)])
         }
+    }
+}
+
+/// The bit of the group of numbers.
+pub(super) const NUMBERS: u8 = 1;
+
+/// Whether the digits at `place` are grouped as those of a card or a Social Security number: years and most other
+/// numbers are not.
+#[inline]
+pub(super) fn may_be_number(text: &Text<'_>, place: usize) -> bool {
+    let bytes = text.bytes.get(place..).unwrap_or_default();
+    let digits = bytes.iter().take(13).take_while(|byte| byte.is_ascii_digit()).count();
+    if digits + 6 > bytes.len() && !text.end {
+        return true;
+    }
+    let grouped = |digits: usize, next: usize| {
+        bytes.get(digits).is_some_and(|byte| matches!(byte, b' ' | b'-'))
+            && bytes.get(digits + 1..digits + 1 + next).is_some_and(|group| group.iter().all(u8::is_ascii_digit))
+    };
+    match digits {
+        3 => grouped(3, 2),
+        4 => grouped(4, 4),
+        9 | 13 => true,
+        _ => false,
     }
 }
 
