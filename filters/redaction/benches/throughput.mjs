@@ -66,13 +66,14 @@ function load(path) {
     exports.proxy_on_context_create(++id, 1);
     exports.proxy_on_request_headers(id, 0, 1);
     exports.proxy_on_response_headers(id, 2, 0);
-    let held = new Uint8Array();
+    let from = 0, held = false;
     for (let at = 0; at < document.length; at += CHUNK) {
-      const piece = document.subarray(at, at + CHUNK);
-      body = held.length ? Buffer.concat([held, piece]) : piece;
-      // What is held is there again with the next piece; once the tail is with the module, nothing is.
-      const paused = exports.proxy_on_response_body(id, body.length, at + CHUNK >= document.length ? 1 : 0);
-      held = paused && !held.length ? body : new Uint8Array();
+      const end = at + CHUNK;
+      body = document.subarray(from, end);
+      // What is stopped for the first time is there again with the next piece; after that its end is with the module.
+      const paused = exports.proxy_on_response_body(id, body.length, end >= document.length ? 1 : 0) === 1;
+      from = paused && !held ? at : end;
+      held = paused;
     }
     exports.proxy_on_done?.(id);
     exports.proxy_on_log?.(id);

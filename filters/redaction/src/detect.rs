@@ -68,6 +68,11 @@ impl Keys {
         self.0.iter().any(|key| key.eq_ignore_ascii_case(name))
     }
 
+    /// How long they are, as bits; the last for all that are longer.
+    pub(crate) fn lengths(&self) -> u64 {
+        self.0.iter().fold(0, |lengths, key| lengths | 1 << key.len().min(63))
+    }
+
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|key| &**key)
     }

@@ -61,6 +61,8 @@ pub(crate) struct Finder {
     /// Which patterns each group has, as bits.
     groups: [Vec<usize>; classes::GROUPS],
     prefilter: Prefilter,
+    /// The same for JSON as it is written: a colon behind a quotation mark is none of a string there.
+    json: Prefilter,
     has_email: bool,
     has_ipv6: bool,
 }
@@ -69,11 +71,17 @@ impl Finder {
     pub(crate) fn new(patterns: Vec<Pattern>) -> Self {
         let mut groups: [Vec<usize>; classes::GROUPS] = Default::default();
         let mut bytes = prefilter::NOTHING;
+        let mut json = prefilter::NOTHING;
         for (index, pattern) in patterns.iter().enumerate() {
-            let (group, around) = classes::of(&pattern.kind, pattern.boundary);
-            prefilter::add(&mut bytes, group, around);
-            if let Some(members) = groups.get_mut(group) {
-                members.push(index);
+            let own = classes::of(&pattern.kind, pattern.boundary);
+            for (group, around) in [Some(own), classes::also(&pattern.kind)].into_iter().flatten() {
+                prefilter::add(&mut bytes, group, around);
+                if let Some(members) = groups.get_mut(group) {
+                    members.push(index);
+                }
+            }
+            for (group, around) in classes::in_json(&pattern.kind, own) {
+                prefilter::add(&mut json, group, around);
             }
         }
         let has = |wanted: fn(&Kind) -> bool| patterns.iter().any(|pattern| wanted(&pattern.kind));
@@ -81,15 +89,38 @@ impl Finder {
             has_email: has(|kind| matches!(kind, Kind::Email)),
             has_ipv6: has(|kind| matches!(kind, Kind::Ipv6)),
             prefilter: Prefilter::new(&bytes),
+            json: Prefilter::new(&json),
             groups,
             patterns,
         }
     }
 
-    /// Whether there is anything worth a look in a whole text.
+    /// The next place from `from` on in JSON as it is written where there may be something in a string without escapes;
+    /// the length if there is none.
     #[inline]
-    pub(crate) fn may_find(&self, bytes: &[u8]) -> bool {
-        self.prefilter.find(&Text { behind: &[], bytes, end: true }, 0).is_some()
+    pub(crate) fn next_in_json(&self, bytes: &[u8], from: usize) -> usize {
+        let text = Text { behind: &[], bytes, end: false };
+        let mut at = from;
+        while let Some((place, groups)) = self.json.find(&text, at) {
+            if self.worth(&text, place, groups) != 0 {
+                return place;
+            }
+            at = place + 1;
+        }
+        bytes.len()
+    }
+
+    /// The groups of those that a place is still worth a look of, at a second glance.
+    #[inline]
+    fn worth(&self, text: &Text<'_>, place: usize, groups: u8) -> u8 {
+        let mut groups = groups;
+        if groups & classes::NUMBERS != 0 && !classes::may_be_number(text, place) {
+            groups &= !classes::NUMBERS;
+        }
+        if groups & classes::COLONS != 0 && !classes::may_be_address(text, place) {
+            groups &= !classes::COLONS;
+        }
+        groups
     }
 
     /// What comes next at or after `from`.
@@ -97,11 +128,7 @@ impl Finder {
     pub(crate) fn next(&self, text: &Text<'_>, from: usize) -> Next {
         let mut at = from;
         while let Some((place, groups)) = self.prefilter.find(text, at) {
-            let groups = if groups & classes::NUMBERS != 0 && !classes::may_be_number(text, place) {
-                groups & !classes::NUMBERS
-            } else {
-                groups
-            };
+            let groups = self.worth(text, place, groups);
             if groups != 0
                 && let Some(next) = self.look(text, from, place, groups)
             {

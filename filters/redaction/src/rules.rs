@@ -22,6 +22,8 @@ pub struct Rules {
     allow: Allow,
     /// Names of JSON members whose values go as a whole, in the order of their detectors.
     keyed: Vec<(usize, Keys)>,
+    /// How long those names are, as bits.
+    key_lengths: u64,
     /// Paths to such values.
     pub(crate) pointers: Vec<Pointer>,
     pointed: Vec<usize>,
@@ -105,6 +107,7 @@ impl Rules {
             near: patterns.iter().any(|pattern| pattern.near.is_some()),
             finder: Finder::new(patterns),
             of_pattern,
+            key_lengths: keyed.iter().fold(0, |lengths, (_, keys)| lengths | keys.lengths()),
             actions,
             allow,
             keyed,
@@ -137,7 +140,11 @@ impl Rules {
     }
 
     /// The first detector that has the values of members with this name.
+    #[inline]
     pub(crate) fn keyed(&self, name: &[u8]) -> Option<usize> {
+        if self.key_lengths & (1 << name.len().min(63)) == 0 {
+            return None;
+        }
         self.keyed.iter().find(|(_, keys)| keys.contains(name)).map(|(detector, _)| *detector)
     }
 

@@ -57,9 +57,6 @@ pub(super) fn v6(text: &Text<'_>, at: usize, boundary: Boundary) -> (usize, Verd
     if text.bytes.get(at) != Some(&b':') {
         return (at, Verdict::No);
     }
-    if is_time(text, at) {
-        return (at, Verdict::No);
-    }
     let digits = text.backwards(at).take(5).take_while(u8::is_ascii_hexdigit).count();
     let Some(start) = at.checked_sub(digits).filter(|_| digits <= 4) else { return (at, Verdict::No) };
     if matches!(text.before(start), Some(b':' | b'.')) || !boundary.begins(text, start) {
@@ -71,25 +68,6 @@ pub(super) fn v6(text: &Text<'_>, at: usize, boundary: Boundary) -> (usize, Verd
         Err(More) => Verdict::Need,
     };
     (start, verdict)
-}
-
-/// Whether what begins with this colon is no address but a time, a port, a member's value: nearly every colon.
-fn is_time(text: &Text<'_>, at: usize) -> bool {
-    let after = text.bytes.get(at..text.len().min(at + MAX_V6)).unwrap_or_default();
-    let (mut colons, mut double, mut last) = (0, false, 0);
-    for byte in after {
-        match byte {
-            b':' => {
-                colons += 1;
-                double |= last == b':';
-            }
-            byte if byte.is_ascii_hexdigit() => {}
-            // An address in full has seven colons, or six where its end is one of version 4.
-            _ => return !double && colons < 6,
-        }
-        last = *byte;
-    }
-    text.end && !double && colons < 6
 }
 
 fn end_of_v6(text: &Text<'_>, start: usize, boundary: Boundary) -> Result<Option<usize>, More> {

@@ -72,11 +72,11 @@ pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
         Kind::Email => (1, [ANY, Bytes::of(b"@"), ANY, ANY]),
         Kind::PhoneE164 => (1, [ANY, Bytes::of(b"+"), DIGIT, ANY]),
         Kind::Ipv4 => (2, [ANY, DIGIT, Bytes::of(b"."), DIGIT]),
+        Kind::Iban => (2, [ANY, UPPER, UPPER, DIGIT]),
         Kind::Ipv6 => {
-            let hex = Bytes::of(b":").with(b'0', b'9').with(b'a', b'f').with(b'A', b'F');
+            let hex = HEX.with(b':', b':');
             (3, [ANY, Bytes::of(b":"), hex, ANY])
         }
-        Kind::Iban => (4, [ANY, UPPER, UPPER, DIGIT]),
         Kind::Jwt => (5, [ANY, Bytes::of(b"e"), Bytes::of(b"y"), Bytes::of(b"J")]),
         Kind::AwsAccessKey => (5, [ANY, Bytes::of(b"A"), Bytes::of(b"KSBC"), Bytes::of(b"IC")]),
         Kind::PrivateKeyPem => (5, [Bytes::of(b"-").not(), Bytes::of(b"-"), Bytes::of(b"-"), Bytes::of(b"-")]),
@@ -84,11 +84,51 @@ pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
             let before = if boundary == Boundary::Word { Bytes::ALL } else { ANY };
             (5, [before, Bytes::of(b"bB"), Bytes::of(b"eE"), Bytes::of(b"aA")])
         }
-        Kind::Assignment(_) => (6, [ANY, Bytes::of(b"=:"), ANY, ANY]),
+        Kind::Assignment(_) => (6, [ANY, Bytes::of(b"="), ANY, ANY]),
         Kind::Literal(literals) => {
             let at = |place| literals.bytes_at(place).map_or(ANY, |bytes| Bytes::of(&bytes));
             (7, [ANY, at(0), at(1), at(2)])
         }
+    }
+}
+
+/// What else makes a place worth asking a detector: another group that has it too.
+pub(super) fn also(kind: &Kind) -> Option<(usize, Around)> {
+    // After the name of a member, and not in a time.
+    let quote = Bytes::of(b"\"' \t\r\n");
+    matches!(kind, Kind::Assignment(_)).then_some((4, [quote, Bytes::of(b":"), ANY, ANY]))
+}
+
+/// The same as [`of`], for JSON as it is written.
+pub(super) fn in_json(kind: &Kind, own: (usize, Around)) -> Vec<(usize, Around)> {
+    let quote = Bytes::of(b"\"");
+    match (kind, own) {
+        // In a string a quotation mark before a colon is escaped, and such strings are always looked into. An address
+        // that begins a string begins with two colons.
+        (Kind::Ipv6, (group, [_, colon, hex, any])) => {
+            vec![(group, [quote.not(), colon, hex, any]), (4, [quote, colon, colon, any])]
+        }
+        _ => vec![own],
+    }
+}
+
+/// The bit of the group of addresses of version 6.
+pub(super) const COLONS: u8 = 1 << 3;
+
+/// Whether this colon is of no time, port or other pair of numbers: nearly every colon is.
+#[inline]
+pub(super) fn may_be_address(text: &Text<'_>, place: usize) -> bool {
+    let after = text.bytes.get(place + 1..).unwrap_or_default();
+    let group = after.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    // An address goes on with another colon, be it the second of a pair.
+    match after.get(group) {
+        Some(b':') => {
+            let rest = after.get(group + 1..).unwrap_or_default();
+            let next = rest.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            group == 0 || rest.get(next).map_or(!text.end, |byte| *byte == b':')
+        }
+        Some(_) => false,
+        None => !text.end,
     }
 }
 

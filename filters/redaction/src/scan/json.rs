@@ -63,6 +63,8 @@ pub(crate) struct Json {
     recent: Vec<u8>,
     /// The name of the member at hand, where words nearby matter.
     name: Vec<u8>,
+    /// In the piece at hand, the next place where a string may have something.
+    hit: usize,
 }
 
 /// What became of a part.
@@ -84,6 +86,7 @@ impl Json {
             unit: Unit::default(),
             recent: Vec::new(),
             name: Vec::new(),
+            hit: 0,
         }
     }
 
@@ -100,6 +103,7 @@ impl Json {
             return self.unit.scan(rules, bytes, end, edits, tally);
         }
         let mut at = 0;
+        self.hit = 0;
         loop {
             match self.part(rules, bytes, at, end, edits, tally) {
                 Part::Done(next) if next >= bytes.len() => {
@@ -192,7 +196,11 @@ impl Json {
             }
             (State::Value { .. }, b'"') => {
                 self.state = State::InString;
-                if rules.any_near() { self.unit.begin_after(&self.name) } else { self.unit.reset() }
+                if rules.any_near() {
+                    self.unit.begin_after(&self.name);
+                } else {
+                    self.unit.reset();
+                }
                 self.string(rules, bytes, at + 1, end, edits, tally)
             }
             (State::Value { .. }, b'{' | b'[') => {
@@ -359,9 +367,11 @@ impl Json {
     ) -> Part {
         let first = quote_or_escape(bytes, at);
         if bytes.get(first) == Some(&b'"') && self.unit.is_fresh() {
-            // Nearly every string: it is here, and nothing of it is escaped.
-            let raw = bytes.get(at..first).unwrap_or_default();
-            if !rules.finder.may_find(raw) {
+            // Nearly every string: it is here, nothing of it is escaped, and nothing in it is worth a look.
+            if self.hit < at {
+                self.hit = rules.finder.next_in_json(bytes, at);
+            }
+            if self.hit >= first {
                 self.after_value();
                 return Part::Done(first + 1);
             }

@@ -68,7 +68,9 @@ impl Unit {
             }
             self.behind = behind;
         }
-        self.remember(bytes.get(..at).unwrap_or_default());
+        if !end {
+            self.remember(bytes.get(..at).unwrap_or_default());
+        }
         at
     }
 

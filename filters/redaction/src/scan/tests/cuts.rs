@@ -147,7 +147,9 @@ proptest! {
     ) {
         let body = if json { Body::Json } else { Body::Text };
         let text = format!("{before}SECRET={secret}{after}");
-        let out = whole(&rules(BUILT_IN), body, &text);
+        // Names of members are looked into only where that is said.
+        let named = BUILT_IN.replacen("{\"version\": 1,", "{\"version\": 1, \"json\": {\"names\": true},", 1);
+        let out = whole(&rules(&named), body, &text);
         prop_assert!(!out.contains(&secret), "{}", out);
     }
 }
