@@ -26,6 +26,7 @@ fn requests_are_looked_into_where_that_is_said() {
     let stream = host.post("/").header("content-type", "text/plain").open();
     stream.data("to ada@exam", false).data("ple.com", false).trailers([("x-end", "1")]);
     assert_eq!(stream.forwarded().text(), "to MAIL");
+    drop(stream);
     host.assert_no_findings();
     host.assert_nothing_leaked();
 }
