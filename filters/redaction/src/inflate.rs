@@ -9,7 +9,7 @@ use crate::eligibility::Coding;
 const RATIO: usize = 100;
 
 /// Bodies up to this size may be larger than that, in bytes.
-const SMALL: usize = 64 << 10;
+const SMALL: usize = 1 << 20;
 
 /// Makes a body plain. It holds a window of 32 KiB and tables, some 43 KiB together.
 pub struct Inflate {
