@@ -6,7 +6,7 @@
 mod classes;
 mod prefilter;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod simd;
+pub(crate) mod simd;
 
 use crate::detect::email::{self, is_local};
 use crate::detect::rest::Rest;

@@ -75,3 +75,24 @@ fn the_marker_and_plain_whole_responses_are_the_default() {
     assert_eq!(redaction.fail, Failure::Closed);
     assert_eq!(redaction.body.max_hold, 4096);
 }
+
+#[test]
+fn the_documents_say_what_is_read() {
+    let docs = filter_docs::docs!(Redaction::from_node);
+    docs.assert_fresh();
+    docs.assert_samples();
+    docs.assert_accepted(&[
+        r#"{"version": 1.0, "detectors": [{"name": "a", "kind": "email", "action": {"type": "mask", "keep_last": 2}}]}"#,
+        r#"{"version": 1, "body": {"mode": "buffer", "max_body_bytes": "64KiB"}, "detectors": [{"name": "a", "kind": "jwt"}]}"#,
+        r#"{"version": 1, "direction": ["request"], "headers": ["Location"], "detectors": [{"name": "a", "kind": "iban"}]}"#,
+    ]);
+    docs.assert_refused(&[
+        "{}",
+        r#"{"version": 1, "detectors": []}"#,
+        r#"{"version": 1, "detectors": [{"name": "a", "kind": "regex"}]}"#,
+        r#"{"version": 1, "detectors": [{"name": "A", "kind": "email"}]}"#,
+        r#"{"version": 1, "detectors": [{"name": "a", "kind": "email", "keys": ["b"]}]}"#,
+        r#"{"version": 1, "detectors": [{"name": "a", "kind": "email", "action": {"type": "hash"}}]}"#,
+        r#"{"version": 1, "headers": ["host"], "detectors": [{"name": "a", "kind": "email"}]}"#,
+    ]);
+}

@@ -70,7 +70,7 @@ pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
         // The first of three digits: numbers are looked at once, however long they are.
         Kind::CreditCard | Kind::UsSsn { .. } => (0, [DIGIT.not(), DIGIT, DIGIT, DIGIT]),
         Kind::Email => (1, [ANY, Bytes::of(b"@"), ANY, ANY]),
-        Kind::PhoneE164 => (1, [ANY, Bytes::of(b"+"), DIGIT, ANY]),
+        Kind::PhoneE164 => (6, [ANY, Bytes::of(b"+"), DIGIT, ANY]),
         Kind::Ipv4 => (2, [ANY, DIGIT, Bytes::of(b"."), DIGIT]),
         Kind::Iban => (2, [ANY, UPPER, UPPER, DIGIT]),
         Kind::Ipv6 => {

@@ -48,11 +48,30 @@ impl Prefilter {
     #[inline]
     pub(crate) fn find(&self, text: &Text<'_>, from: usize) -> Option<(usize, u8)> {
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        let from = match self.nibbles.find(text, from) {
-            Ok(found) => return Some(found),
-            Err(rest) => rest,
+        let from = {
+            if from == 0 && !text.bytes.is_empty() {
+                let groups = self.groups_at(text, 0);
+                if groups != 0 {
+                    return Some((0, groups));
+                }
+            }
+            match self.nibbles.find(text, from.max(1), |place| self.groups_at(text, place)) {
+                Ok(found) => return Some(found),
+                // Where nothing was left to look at together, the first place is still to be looked at.
+                Err(rest) => rest.min(text.len()),
+            }
         };
         self.find_byte_by_byte(text, from)
+    }
+
+    /// The groups for which a place is worth a look.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    fn groups_at(&self, text: &Text<'_>, place: usize) -> u8 {
+        let after = if text.end { self.word(0) } else { u32::MAX };
+        let word = |place: usize| text.bytes.get(place).map_or(after, |byte| self.word(*byte));
+        let before = text.before(place).map_or(u32::MAX, |byte| self.word(byte));
+        let all = before & (word(place) >> 8) & (word(place + 1) >> 16) & (word(place + 2) >> 24);
+        all.to_le_bytes().first().copied().unwrap_or_default()
     }
 
     #[inline]

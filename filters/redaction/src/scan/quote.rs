@@ -3,6 +3,11 @@
 /// The first quotation mark or backslash at or after `at`; the length of `bytes` if there is none.
 #[inline]
 pub(crate) fn quote_or_escape(bytes: &[u8], at: usize) -> usize {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    let at = match crate::find::simd::quote_or_escape(bytes, at) {
+        Ok(found) => return found,
+        Err(rest) => rest,
+    };
     let rest = bytes.get(at..).unwrap_or_default();
     let mut place = at;
     let mut chunks = rest.chunks_exact(8);

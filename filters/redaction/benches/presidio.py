@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""What Presidio's pattern recognizers reach on the corpus of tests/quality, beside what the filter does.
+
+    PII_CORPUS=/tmp/pii.jsonl cargo test -p redaction --test quality -- --nocapture
+    pip install presidio-analyzer
+    python3 filters/redaction/benches/presidio.py /tmp/pii.jsonl
+
+The recognizers are asked by themselves, without a language model. A finding counts as right if it is exactly the token.
+"""
+import json
+import sys
+from collections import Counter
+
+from presidio_analyzer.predefined_recognizers import (
+    CreditCardRecognizer, EmailRecognizer, IbanRecognizer, IpRecognizer, PhoneRecognizer, UsSsnRecognizer)
+
+RECOGNIZERS = {
+    "credit_card": (CreditCardRecognizer(), ["CREDIT_CARD"]),
+    "us_ssn": (UsSsnRecognizer(), ["US_SSN"]),
+    "email": (EmailRecognizer(), ["EMAIL_ADDRESS"]),
+    "iban": (IbanRecognizer(), ["IBAN_CODE"]),
+    "ip": (IpRecognizer(), ["IP_ADDRESS"]),
+    "phone_e164": (PhoneRecognizer(), ["PHONE_NUMBER"]),
+}
+# One recognizer has both versions.
+OF = {"ipv4": "ip", "ipv6": "ip"}
+
+right, wrong, missed = Counter(), Counter(), Counter()
+with open(sys.argv[1], encoding="utf-8") as lines:
+    for line in lines:
+        sample = json.loads(line)
+        kind = OF.get(sample["kind"], sample["kind"])
+        for name, (recognizer, entities) in RECOGNIZERS.items():
+            found = {(result.start, result.end) for result in recognizer.analyze(sample["text"], entities, None) or []}
+            if name == kind:
+                exact = (sample["start"], sample["end"]) in found
+                right[name] += exact
+                missed[name] += not exact
+                wrong[name] += bool(found) and not exact
+            else:
+                wrong[name] += bool(found)
+for name in RECOGNIZERS:
+    precision = right[name] / max(1, right[name] + wrong[name])
+    recall = right[name] / max(1, right[name] + missed[name])
+    print(f"{name:16} precision {precision:.4f}  recall {recall:.4f}")
