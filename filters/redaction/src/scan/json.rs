@@ -2,6 +2,8 @@
 //!
 //! What is no JSON is looked into as text from there on: a body is what it is, whatever its type says.
 
+mod plain;
+
 use super::Tally;
 use super::decode::Decoded;
 use super::edit::Edit;
@@ -104,7 +106,15 @@ impl Json {
         }
         let mut at = 0;
         self.hit = 0;
+        let plain = rules.pointers.is_empty() && !rules.any_near() && !rules.scans_names;
         loop {
+            if plain {
+                at = self.pass_plain(rules, bytes, at);
+                if at >= bytes.len() {
+                    self.remember(bytes);
+                    return at;
+                }
+            }
             match self.part(rules, bytes, at, end, edits, tally) {
                 Part::Done(next) if next >= bytes.len() => {
                     self.remember(bytes);

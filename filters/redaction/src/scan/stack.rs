@@ -40,6 +40,11 @@ impl Stack {
         self.levels.is_empty()
     }
 
+    /// How many there are.
+    pub(crate) fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
     pub(crate) fn is_in_object(&self) -> bool {
         self.levels.last().is_some_and(|level| level.is_object)
     }

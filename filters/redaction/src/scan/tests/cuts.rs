@@ -45,7 +45,7 @@ fn bodies() -> Vec<String> {
 
 #[test]
 fn nowhere_in_two_and_byte_by_byte() {
-    for redaction in [rules(BUILT_IN), rules(&masking())] {
+    for redaction in [rules(BUILT_IN), rules(&plain()), rules(&masking())] {
         for text in bodies() {
             for body in [Body::Text, Body::Json, Body::Events] {
                 assert_no_cut_matters(&redaction, body, text.as_bytes());
@@ -68,7 +68,7 @@ fn nowhere_in_three() {
 #[test]
 fn not_in_a_match_that_is_longer_than_what_is_held() {
     let long = "A1".repeat(4000);
-    for redaction in [rules(BUILT_IN), rules(&masking())] {
+    for redaction in [rules(BUILT_IN), rules(&plain()), rules(&masking())] {
         for text in [
             format!("a SECRET={long} b"),
             format!("{{\"password\": \"{long}\", \"b\": 1}}"),
@@ -120,9 +120,9 @@ proptest! {
         cuts in prop::collection::vec(0usize..300, 0..8),
         body in prop_oneof![Just(Body::Text), Just(Body::Json), Just(Body::Events)],
         wrap in any::<bool>(),
-        masks in any::<bool>(),
+        config in prop_oneof![Just(BUILT_IN.to_owned()), Just(plain()), Just(masking())],
     ) {
-        let redaction = rules(&if masks { masking() } else { BUILT_IN.to_owned() });
+        let redaction = rules(&config);
         let mut bytes = pieces.concat();
         if wrap {
             bytes = [&b"{\"a\":\""[..], &bytes, b"\"}"].concat();
@@ -139,6 +139,22 @@ proptest! {
         let once = shown(&in_pieces(&redaction, body, [bytes.as_slice()]));
         prop_assert_eq!(shown(&in_pieces(&redaction, body, pieces)), once.clone(), "{}", shown(&bytes));
         prop_assert_eq!(shown(&in_pieces(&redaction, body, bytes.chunks(1))), once, "{}", shown(&bytes));
+    }
+
+    #[test]
+    fn what_is_plain_is_passed_as_it_is_token_by_token(
+        pieces in prop::collection::vec(piece(), 0..24), wrap in any::<bool>(),
+    ) {
+        let mut bytes = pieces.concat();
+        if wrap {
+            bytes = [&b"{\"a\":[{\"b\":\""[..], &bytes, b"\"}],\"dob\":1}"].concat();
+        }
+        // A pointer that leads nowhere has every token looked at.
+        let mut token_by_token: serde_json::Value = serde_json::from_str(&plain()).unwrap();
+        token_by_token["detectors"].as_array_mut().unwrap().push(serde_json::json!({"name": "none", "kind": "json_pointer", "paths": ["/nowhere/to/be/found"]}));
+        let token_by_token = rules(&token_by_token.to_string());
+        let out = shown(&in_pieces(&rules(&plain()), Body::Json, [bytes.as_slice()]));
+        prop_assert_eq!(out, shown(&in_pieces(&token_by_token, Body::Json, [bytes.as_slice()])), "{}", shown(&bytes));
     }
 
     #[test]
