@@ -21,7 +21,9 @@ use rest::Rest;
 pub(crate) enum Kind {
     CreditCard,
     /// With nine digits without separators being one too, where words nearby speak for it.
-    UsSsn { plain: bool },
+    UsSsn {
+        plain: bool,
+    },
     Email,
     Ipv4,
     Ipv6,

@@ -92,7 +92,8 @@ impl Eligible {
         {
             return None;
         }
-        let json = matches!(subtype, b"/json" | b"/x-ndjson" | b"/jsonl" | b"/json-seq") || subtype.ends_with(b"+json");
+        let json = matches!(subtype, b"/json" | b"/x-ndjson" | b"/jsonl" | b"/json-seq")
+            || subtype.ends_with(b"+json");
         if json {
             return Some(if self.json { Body::Json } else { Body::Text });
         }
@@ -169,7 +170,8 @@ mod tests {
     #[test]
     fn types_that_are_listed_take_the_place_of_the_others() {
         let listed = Eligible { types: Some(vec![Media::parse("application/x-own").unwrap()]), ..DEFAULT };
-        let decide = |value: &[u8]| listed.decide(Head { content_type: Some(value), ..Head::default() }).is_ok();
+        let decide =
+            |value: &[u8]| listed.decide(Head { content_type: Some(value), ..Head::default() }).is_ok();
         assert!(decide(b"application/x-own; v=1") && !decide(b"text/plain") && !decide(b"application/json"));
     }
 

@@ -191,7 +191,8 @@ impl Finder {
     fn look_for_earlier(&self, text: &Text<'_>, from: usize, place: usize, start: usize, race: &mut Race) {
         let mut at = place + 1;
         // An address of version 4 or 6 has its first sign within five bytes.
-        while let Some((next, groups)) = self.prefilter.find(text, at).filter(|(next, _)| *next <= start + 5) {
+        while let Some((next, groups)) = self.prefilter.find(text, at).filter(|(next, _)| *next <= start + 5)
+        {
             if next <= start {
                 self.ask_groups(text, from, next, groups, race);
             } else {
@@ -236,7 +237,8 @@ impl Finder {
             needed = needed.min(length.saturating_sub(local));
         }
         if self.has_ipv6 {
-            let digits = text.backwards(length).take(5).take_while(|byte| classes::BEFORE_COLON.has(*byte)).count();
+            let digits =
+                text.backwards(length).take(5).take_while(|byte| classes::BEFORE_COLON.has(*byte)).count();
             if digits <= 4 {
                 needed = needed.min(length.saturating_sub(digits));
             }

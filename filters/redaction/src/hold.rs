@@ -110,7 +110,13 @@ impl Held {
     }
 
     /// A piece came; `size` is that of the buffer, with all that is held in it. `end`: the body ends with it.
-    pub fn data(&mut self, rules: &Rules, buffer: &mut impl Buffer, size: usize, end: bool) -> (Flow, Events) {
+    pub fn data(
+        &mut self,
+        rules: &Rules,
+        buffer: &mut impl Buffer,
+        size: usize,
+        end: bool,
+    ) -> (Flow, Events) {
         let mut events = Events::default();
         match self.stage {
             Stage::Passing => return (Flow::Continue, events),

@@ -24,7 +24,9 @@ enum Stage {
     GzipHeader(Vec<u8>),
     /// Whether zlib or deflate comes, the first byte tells with the second.
     Deflate(Vec<u8>),
-    Data { gzip: bool },
+    Data {
+        gzip: bool,
+    },
     /// So many bytes of a member's trailer are to come.
     Trailer(usize),
     /// Behind the end.
@@ -89,7 +91,8 @@ impl Inflate {
             Stage::Deflate(first) => {
                 first.extend_from_slice(piece);
                 let [method, flags, ..] = first.as_slice() else { return Ok(&[]) };
-                let zlib = method & 15 == 8 && (u16::from(*method) * 256 + u16::from(*flags)).is_multiple_of(31);
+                let zlib =
+                    method & 15 == 8 && (u16::from(*method) * 256 + u16::from(*flags)).is_multiple_of(31);
                 let all = std::mem::take(first);
                 if zlib {
                     self.state = InflateState::new_boxed(DataFormat::Zlib);
@@ -211,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_body_becomes_what_it_was_however_it_is_cut() {
-        let text: Vec<u8> = (0..200_000_u32).flat_map(|number| (number.wrapping_mul(number) / 7).to_le_bytes()).collect();
+        let text: Vec<u8> =
+            (0..200_000_u32).flat_map(|number| (number.wrapping_mul(number) / 7).to_le_bytes()).collect();
         for (coding, body) in [
             (Coding::Gzip, gzip(&text)),
             (Coding::Gzip, [gzip(&text[..100]), gzip(&text[100..])].concat()),

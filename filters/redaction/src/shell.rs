@@ -78,7 +78,11 @@ impl Stream {
         self.answered = true;
         self.request = None;
         self.ready.stats.blocked.increment();
-        self.send_http_response(status, vec![("content-type", "text/plain")], Some(b"the request is not forwarded\n"));
+        self.send_http_response(
+            status,
+            vec![("content-type", "text/plain")],
+            Some(b"the request is not forwarded\n"),
+        );
         Action::Pause
     }
 
@@ -116,7 +120,11 @@ impl Stream {
         if coding != Coding::Plain || part {
             let skips = otherwise == Otherwise::Skip || (otherwise == Otherwise::Block && !self.enforces());
             if skips {
-                if part { stats.skipped_range.increment() } else { stats.skipped_encoding.increment() }
+                if part {
+                    stats.skipped_range.increment()
+                } else {
+                    stats.skipped_encoding.increment()
+                }
                 return None;
             }
             if otherwise == Otherwise::Block {

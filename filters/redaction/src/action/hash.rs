@@ -59,7 +59,11 @@ mod tests {
         for (key, text, hash) in [
             (vec![0x0b; 20], b"Hi There".to_vec(), "b0344c61d8db3853"),
             (b"Jefe".to_vec(), b"what do ya want for nothing?".to_vec(), "5bdcc146bf60754e"),
-            (vec![0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec(), "60e431591ee0b67f"),
+            (
+                vec![0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec(),
+                "60e431591ee0b67f",
+            ),
         ] {
             assert_eq!(Key::new(&key).hash(&text), hash);
         }

@@ -94,7 +94,11 @@ mod tests {
     #[test]
     fn a_character_of_several_bytes_is_never_cut() {
         let mask = Mask { byte: b'*', keep_first: 3, keep_last: 3, keep_separators: false };
-        for text in ["\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}", "\u{1f600}\u{1f600}\u{1f600}\u{1f600}", "aaa\u{4e2d}bbbb\u{4e2d}ccc"] {
+        for text in [
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+            "\u{1f600}\u{1f600}\u{1f600}\u{1f600}",
+            "aaa\u{4e2d}bbbb\u{4e2d}ccc",
+        ] {
             let masked = mask.apply(text.as_bytes(), false);
             assert_eq!(masked.len(), text.len());
             assert!(String::from_utf8(masked).is_ok(), "{text}");

@@ -11,11 +11,15 @@ const MAX_REPLACEMENT: usize = 256;
 const VARIANTS: [Variant<Action>; 7] = [
     Variant::new("mask", "Its characters give way to another: a body keeps its length", mask),
     Variant::new("replace", "It gives way to a text", replace),
-    Variant::new("remove", "It goes; a JSON value that goes as a whole becomes `null`", |_| Some(Action::Remove)),
-    Variant::new("hash", "It gives way to 16 hexadecimal digits of its HMAC-SHA-256", hash),
-    Variant::new("tokenize", "In a request it gives way to a token, for which it is put back into the response", |_| {
-        Some(Action::Tokenize)
+    Variant::new("remove", "It goes; a JSON value that goes as a whole becomes `null`", |_| {
+        Some(Action::Remove)
     }),
+    Variant::new("hash", "It gives way to 16 hexadecimal digits of its HMAC-SHA-256", hash),
+    Variant::new(
+        "tokenize",
+        "In a request it gives way to a token, for which it is put back into the response",
+        |_| Some(Action::Tokenize),
+    ),
     Variant::new("tag", "It stays, and is counted", |_| Some(Action::Tag)),
     Variant::new("block", "The message does not go on: see `on_block`", |_| Some(Action::Block)),
 ];
@@ -37,7 +41,12 @@ fn mask(fields: &mut Fields<'_>) -> Option<Action> {
             _ => Err("one visible ASCII character other than quotes, `\\`, `&`, `<` and `>`"),
         })
     });
-    let first = fields.or("keep_first", "How many characters stay at the beginning; never more than a quarter", 0, kept);
+    let first = fields.or(
+        "keep_first",
+        "How many characters stay at the beginning; never more than a quarter",
+        0,
+        kept,
+    );
     let last = fields.or("keep_last", "How many stay at the end; at least half of all is hidden", 0, kept);
     let separators = fields.or(
         "keep_separators",
@@ -45,7 +54,12 @@ fn mask(fields: &mut Fields<'_>) -> Option<Action> {
         true,
         |node| node.boolean(),
     );
-    Some(Action::Mask(Mask { byte: byte?, keep_first: first?, keep_last: last?, keep_separators: separators? }))
+    Some(Action::Mask(Mask {
+        byte: byte?,
+        keep_first: first?,
+        keep_last: last?,
+        keep_separators: separators?,
+    }))
 }
 
 fn kept(node: Node<'_>) -> Option<usize> {

@@ -116,7 +116,10 @@ pub(super) fn json(node: Node<'_>) -> Option<JsonPolicy> {
             "auto",
             |node| node.one_of(&[("auto", true), ("off", false)]),
         );
-        let names = fields.or("names", "Whether names of members are looked into as values are", false, |node| node.boolean());
+        let names =
+            fields.or("names", "Whether names of members are looked into as values are", false, |node| {
+                node.boolean()
+            });
         let zero = fields.or("number_as", "What a number becomes: a string, or `0`", "string", |node| {
             node.one_of(&[("string", false), ("zero", true)])
         });
@@ -165,8 +168,11 @@ pub enum OnEtag {
 
 impl OnEtag {
     pub(super) fn field(fields: &mut Fields<'_>) -> Option<Self> {
-        fields.or("etag", "What becomes of the entity tag of a response that is looked into", "weaken", |node| {
-            node.one_of(&[("weaken", Self::Weaken), ("remove", Self::Remove), ("keep", Self::Keep)])
-        })
+        fields.or(
+            "etag",
+            "What becomes of the entity tag of a response that is looked into",
+            "weaken",
+            |node| node.one_of(&[("weaken", Self::Weaken), ("remove", Self::Remove), ("keep", Self::Keep)]),
+        )
     }
 }

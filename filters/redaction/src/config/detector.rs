@@ -19,20 +19,30 @@ pub(super) struct Detector {
 }
 
 const VARIANTS: [Variant<Detector>; 15] = [
-    Variant::new("credit_card", "Payment card numbers: 13 to 19 digits of a known issuer that pass Luhn's check", |f| {
-        pattern(f, Kind::CreditCard)
-    }),
+    Variant::new(
+        "credit_card",
+        "Payment card numbers: 13 to 19 digits of a known issuer that pass Luhn's check",
+        |f| pattern(f, Kind::CreditCard),
+    ),
     Variant::new("us_ssn", "Social Security numbers with separators; with `near`, also nine digits", |f| {
         pattern(f, Kind::UsSsn { plain: false })
     }),
     Variant::new("email", "E-mail addresses", |f| pattern(f, Kind::Email)),
     Variant::new("ipv4", "IP addresses of version 4", |f| pattern(f, Kind::Ipv4)),
     Variant::new("ipv6", "IP addresses of version 6", |f| pattern(f, Kind::Ipv6)),
-    Variant::new("iban", "Bank account numbers of a known country that pass their check", |f| pattern(f, Kind::Iban)),
-    Variant::new("phone_e164", "Telephone numbers with a plus sign and 8 to 15 digits", |f| pattern(f, Kind::PhoneE164)),
+    Variant::new("iban", "Bank account numbers of a known country that pass their check", |f| {
+        pattern(f, Kind::Iban)
+    }),
+    Variant::new("phone_e164", "Telephone numbers with a plus sign and 8 to 15 digits", |f| {
+        pattern(f, Kind::PhoneE164)
+    }),
     Variant::new("jwt", "JSON Web Tokens", |f| pattern(f, Kind::Jwt)),
-    Variant::new("aws_access_key", "Access key IDs of Amazon Web Services", |f| pattern(f, Kind::AwsAccessKey)),
-    Variant::new("private_key_pem", "Private keys in PEM, with all of their lines", |f| pattern(f, Kind::PrivateKeyPem)),
+    Variant::new("aws_access_key", "Access key IDs of Amazon Web Services", |f| {
+        pattern(f, Kind::AwsAccessKey)
+    }),
+    Variant::new("private_key_pem", "Private keys in PEM, with all of their lines", |f| {
+        pattern(f, Kind::PrivateKeyPem)
+    }),
     Variant::new("bearer", "Credentials after the word `Bearer`", |f| pattern(f, Kind::Bearer)),
     Variant::new("assignment", "Values after a key and `=`, or of a member of that name", assignment),
     Variant::new("literal", "Texts of a list", literal),
@@ -53,7 +63,11 @@ impl Detector {
 /// What every detector has.
 fn common(fields: &mut Fields<'_>) -> (Option<String>, Option<Action>) {
     let name = fields.required("name", "A word for metrics", metric::word);
-    let action = fields.optional("action", "What becomes of a match; `[REDACTED]` stands in its place unless given", action::read);
+    let action = fields.optional(
+        "action",
+        "What becomes of a match; `[REDACTED]` stands in its place unless given",
+        action::read,
+    );
     (name, action.map(|action| action.unwrap_or_else(action::default)))
 }
 
@@ -65,7 +79,8 @@ fn places(fields: &mut Fields<'_>) -> (Option<Boundary>, Option<Option<Near>>) {
         "word",
         |node| node.one_of(&[("word", Boundary::Word), ("none", Boundary::None)]),
     );
-    let near = fields.optional("near", "What must stand before a match, or be the name of its JSON member", near);
+    let near =
+        fields.optional("near", "What must stand before a match, or be the name of its JSON member", near);
     (boundary, near)
 }
 
@@ -74,7 +89,8 @@ fn near(node: Node<'_>) -> Option<Near> {
         let words = fields.required("words", "One of these, compared without case", |node| {
             node.up_to(64, |node| node.parsed(Text::ANY.bytes(1, 64), short))
         });
-        let within = fields.or("within", "How many bytes before it at most", 64, |node| node.integer(1..=256));
+        let within =
+            fields.or("within", "How many bytes before it at most", 64, |node| node.integer(1..=256));
         Some(Rules::near(words?, usize::try_from(within?).ok()?))
     })
 }
@@ -122,11 +138,16 @@ fn literal(fields: &mut Fields<'_>) -> Option<Detector> {
     let texts = fields.required("literals", "At least one; the longest counts", |node| {
         node.up_to(4096, |node| {
             node.parsed(Text::ANY.bytes(1, 256), |text| {
-                if (1..=256).contains(&text.len()) { Ok(text.as_bytes().to_vec()) } else { Err("a text of 1 to 256 bytes") }
+                if (1..=256).contains(&text.len()) {
+                    Ok(text.as_bytes().to_vec())
+                } else {
+                    Err("a text of 1 to 256 bytes")
+                }
             })
         })
     });
-    let any_case = fields.or("any_case", "Whether ASCII letters are compared without case", false, |node| node.boolean());
+    let any_case = fields
+        .or("any_case", "Whether ASCII letters are compared without case", false, |node| node.boolean());
     let (boundary, near) = places(fields);
     let kind = Kind::Literal(Literals::new(texts?, any_case?));
     let looks_for = LooksFor::Pattern(Pattern { kind, boundary: boundary?, near: near?, cap: 0 });
@@ -147,13 +168,17 @@ fn member(text: &str) -> Result<String, &'static str> {
 
 fn json_pointer(fields: &mut Fields<'_>) -> Option<Detector> {
     let (name, action) = common(fields);
-    let paths = fields.required("paths", "At least one, such as `/users/*/email`; `*` is any member or item", |node| {
-        node.up_to(16, |node| {
-            node.parsed(Text::pattern("^/.*$").bytes(1, 512), |text| {
-                let pointer = if text.len() <= 512 { Pointer::parse(text) } else { None };
-                pointer.ok_or("a path that begins with `/`, of at most 512 bytes")
+    let paths = fields.required(
+        "paths",
+        "At least one, such as `/users/*/email`; `*` is any member or item",
+        |node| {
+            node.up_to(16, |node| {
+                node.parsed(Text::pattern("^/.*$").bytes(1, 512), |text| {
+                    let pointer = if text.len() <= 512 { Pointer::parse(text) } else { None };
+                    pointer.ok_or("a path that begins with `/`, of at most 512 bytes")
+                })
             })
-        })
-    });
+        },
+    );
     Some(Detector { name: name?, action: action?, looks_for: LooksFor::Pointers(paths?) })
 }

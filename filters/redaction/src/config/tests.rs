@@ -44,14 +44,17 @@ fn a_configuration_that_finds_nothing_is_a_mistake() {
 
 #[test]
 fn names_are_each_of_one_detector() {
-    let json = r#"{"version": 1, "detectors": [{"name": "a", "kind": "email"}, {"name": "a", "kind": "iban"}]}"#;
+    let json =
+        r#"{"version": 1, "detectors": [{"name": "a", "kind": "email"}, {"name": "a", "kind": "iban"}]}"#;
     assert_eq!(problems(json), [""]);
 }
 
 #[test]
 fn length_is_kept_by_actions_that_keep_it() {
     let with = |action: &str| {
-        format!(r#"{{"version": 1, "preserve_length": true, "detectors": [{{"name": "a", "kind": "email", "action": {action}}}]}}"#)
+        format!(
+            r#"{{"version": 1, "preserve_length": true, "detectors": [{{"name": "a", "kind": "email", "action": {action}}}]}}"#
+        )
     };
     assert!(Redaction::from_json(with(r#"{"type": "mask"}"#).as_bytes()).is_ok());
     assert!(Redaction::from_json(with(r#"{"type": "remove"}"#).as_bytes()).is_err());
@@ -62,7 +65,10 @@ fn a_hash_without_a_key_is_refused_and_a_key_of_the_environment_has_to_be_there(
     let with = |action: &str| {
         format!(r#"{{"version": 1, "detectors": [{{"name": "a", "kind": "email", "action": {action}}}]}}"#)
     };
-    assert_eq!(problems(&with(r#"{"type": "hash", "key_env": "NOT_SET_ANYWHERE"}"#)), ["detectors[0].action.key_env"]);
+    assert_eq!(
+        problems(&with(r#"{"type": "hash", "key_env": "NOT_SET_ANYWHERE"}"#)),
+        ["detectors[0].action.key_env"]
+    );
     assert!(Redaction::from_json(with(r#"{"type": "hash", "key": "sixteen bytes or"}"#).as_bytes()).is_ok());
 }
 

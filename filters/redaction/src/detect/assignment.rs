@@ -122,7 +122,10 @@ fn assigned(text: &Text<'_>, at: usize, keys: &Keys) -> Option<bool> {
     keys.iter()
         .any(|key| {
             let mut word = word.clone();
-            let same = key.iter().rev().all(|byte| word.next().is_some_and(|other| other.eq_ignore_ascii_case(byte)));
+            let same = key
+                .iter()
+                .rev()
+                .all(|byte| word.next().is_some_and(|other| other.eq_ignore_ascii_case(byte)));
             same && !word.next().is_some_and(is_word)
         })
         .then_some(blanks > 0)

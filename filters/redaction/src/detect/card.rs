@@ -88,8 +88,8 @@ impl Digits {
             3400..=3499 | 3700..=3799 => self.count == 15,     // American Express
             6011 | 6440..=6599 => self.count >= 16,            // Discover
             3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => self.count >= 14 && self.count != 15, // Diners Club
-            3528..=3589 => self.count >= 16,                   // JCB
-            6200..=6299 => self.count >= 16,                   // UnionPay
+            3528..=3589 => self.count >= 16,                                                        // JCB
+            6200..=6299 => self.count >= 16, // UnionPay
             5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763 => self.count >= 13, // Maestro
             _ => false,
         }

@@ -28,7 +28,8 @@ pub(super) fn at(text: &Text<'_>, at: usize) -> (usize, Verdict) {
     let Some(length) = local(text, at) else { return (at, Verdict::No) };
     let part = text.backwards(at).take(length);
     // A dash or a dot before an address is not part of it.
-    let plain = length - part.clone().fold(0, |extra, byte| if matches!(byte, b'.' | b'-') { extra + 1 } else { 0 });
+    let plain =
+        length - part.clone().fold(0, |extra, byte| if matches!(byte, b'.' | b'-') { extra + 1 } else { 0 });
     let Some(start) = at.checked_sub(plain) else { return (at, Verdict::No) };
     let mut last = b'.';
     for byte in part.take(plain) {
@@ -79,7 +80,8 @@ fn domain(text: &Text<'_>, start: usize) -> Result<Option<usize>, More> {
     let name = text.slice(start, end);
     let top = text.slice(last, end);
     let right = last > start
-        && ((2..=24).contains(&top.len()) && top.iter().all(u8::is_ascii_alphabetic) || top.starts_with(b"xn--"))
+        && ((2..=24).contains(&top.len()) && top.iter().all(u8::is_ascii_alphabetic)
+            || top.starts_with(b"xn--"))
         && !is_picture(name);
     Ok(right.then_some(end))
 }

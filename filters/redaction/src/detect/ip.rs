@@ -48,7 +48,8 @@ fn end_of_v4(text: &Text<'_>, start: usize, boundary: Boundary) -> Result<Option
             return Ok(None);
         }
     }
-    let goes_on = text.at(place)? == Some(b'.') && text.at(place + 1)?.is_some_and(|byte| byte.is_ascii_digit());
+    let goes_on =
+        text.at(place)? == Some(b'.') && text.at(place + 1)?.is_some_and(|byte| byte.is_ascii_digit());
     Ok((!goes_on && boundary.ends(text, place)?).then_some(place))
 }
 

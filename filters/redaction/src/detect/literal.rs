@@ -19,7 +19,8 @@ impl Literals {
             }
             text.into_boxed_slice()
         };
-        let mut sorted: Vec<Box<[u8]>> = texts.into_iter().map(fold).filter(|text| !text.is_empty()).collect();
+        let mut sorted: Vec<Box<[u8]>> =
+            texts.into_iter().map(fold).filter(|text| !text.is_empty()).collect();
         sorted.sort();
         sorted.dedup();
         Self { sorted, any_case }

@@ -5,7 +5,10 @@ use crate::text::{More, Text};
 
 /// Looks for one whose plus sign is at `start`.
 pub(super) fn at(text: &Text<'_>, start: usize, boundary: Boundary) -> Verdict {
-    if text.bytes.get(start) != Some(&b'+') || text.before(start) == Some(b'+') || !boundary.begins(text, start) {
+    if text.bytes.get(start) != Some(&b'+')
+        || text.before(start) == Some(b'+')
+        || !boundary.begins(text, start)
+    {
         return Verdict::No;
     }
     match end(text, start + 1, boundary) {

@@ -43,7 +43,8 @@ fn end(text: &Text<'_>, start: usize, boundary: Boundary, plain: bool) -> Result
         Some(b'-') => text.at(place + 1)?.is_some_and(|byte| byte.is_ascii_alphanumeric()),
         _ => false,
     };
-    let right = (separator.is_some() || plain) && !goes_on && boundary.ends(text, place)? && is_issued(digits);
+    let right =
+        (separator.is_some() || plain) && !goes_on && boundary.ends(text, place)? && is_issued(digits);
     Ok(right.then_some(place))
 }
 

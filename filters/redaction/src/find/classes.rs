@@ -79,7 +79,9 @@ pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
         }
         Kind::Jwt => (5, [ANY, Bytes::of(b"e"), Bytes::of(b"y"), Bytes::of(b"J")]),
         Kind::AwsAccessKey => (5, [ANY, Bytes::of(b"A"), Bytes::of(b"KSBC"), Bytes::of(b"IC")]),
-        Kind::PrivateKeyPem => (5, [Bytes::of(b"-").not(), Bytes::of(b"-"), Bytes::of(b"-"), Bytes::of(b"-")]),
+        Kind::PrivateKeyPem => {
+            (5, [Bytes::of(b"-").not(), Bytes::of(b"-"), Bytes::of(b"-"), Bytes::of(b"-")])
+        }
         Kind::Bearer => {
             let before = if boundary == Boundary::Word { Bytes::ALL } else { ANY };
             (5, [before, Bytes::of(b"bB"), Bytes::of(b"eE"), Bytes::of(b"aA")])
@@ -146,7 +148,9 @@ pub(super) fn may_be_number(text: &Text<'_>, place: usize) -> bool {
     }
     let grouped = |digits: usize, next: usize| {
         bytes.get(digits).is_some_and(|byte| matches!(byte, b' ' | b'-'))
-            && bytes.get(digits + 1..digits + 1 + next).is_some_and(|group| group.iter().all(u8::is_ascii_digit))
+            && bytes
+                .get(digits + 1..digits + 1 + next)
+                .is_some_and(|group| group.iter().all(u8::is_ascii_digit))
     };
     match digits {
         3 => grouped(3, 2),

@@ -80,11 +80,27 @@ impl Prefilter {
         let mut row = text.before(from).map_or(0xff, |byte| self.word(byte) & 0xff);
         let rest = text.bytes.get(from..)?;
         let hit = |row: u32| u8::try_from(row >> 24).unwrap_or_default();
-        for (index, byte) in rest.iter().enumerate() {
-            row = ((row << 8) | 0xff) & self.word(*byte);
+        let push = |row: u32, byte: u8| ((row << 8) | 0xff) & self.word(byte);
+        let mut index = 0;
+        // Four at a time: nearly always there is nothing in any of them.
+        for four in rest.chunks_exact(4) {
+            let [a, b, c, d] = four else { break };
+            let first = push(row, *a);
+            let second = push(first, *b);
+            let third = push(second, *c);
+            let fourth = push(third, *d);
+            if first | second | third | fourth > 0x00ff_ffff {
+                break;
+            }
+            row = fourth;
+            index += 4;
+        }
+        for byte in rest.get(index..).unwrap_or_default() {
+            row = push(row, *byte);
             if row > 0x00ff_ffff {
                 return Some(((from + index).saturating_sub(2), hit(row)));
             }
+            index += 1;
         }
         // What may come is any byte. After the end there is none, which is as good as one that only stands for any.
         let after = if text.end { self.word(0) } else { u32::MAX };

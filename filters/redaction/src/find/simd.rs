@@ -5,7 +5,8 @@
 #![expect(unsafe_code, reason = "vectors are loaded from memory; each load is within its slice")]
 
 use core::arch::wasm32::{
-    i8x16_bitmask, i8x16_eq, i8x16_ne, u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and, v128_load, v128_or,
+    i8x16_bitmask, i8x16_eq, i8x16_ne, u8x16_shr, u8x16_splat, u8x16_swizzle, v128, v128_and, v128_load,
+    v128_or,
 };
 
 use crate::text::Text;

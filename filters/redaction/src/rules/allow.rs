@@ -37,10 +37,7 @@ impl Allow {
 /// Without case; and digits that are in groups without what is between them.
 fn normal(text: &[u8]) -> Vec<u8> {
     let grouped = text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'));
-    text.iter()
-        .filter(|byte| !(grouped && matches!(byte, b' ' | b'-')))
-        .map(u8::to_ascii_lowercase)
-        .collect()
+    text.iter().filter(|byte| !(grouped && matches!(byte, b' ' | b'-'))).map(u8::to_ascii_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -49,7 +46,8 @@ mod tests {
 
     #[test]
     fn what_is_listed_stays_however_it_is_written() {
-        let allow = Allow::new(&["4111111111111111".to_owned(), "@example.com".to_owned(), "Bob@x.test".to_owned()]);
+        let allow =
+            Allow::new(&["4111111111111111".to_owned(), "@example.com".to_owned(), "Bob@x.test".to_owned()]);
         for yes in ["4111 1111 1111 1111", "4111-1111-1111-1111", "ada@Example.com", "bob@X.test"] {
             assert!(allow.covers(yes.as_bytes()), "{yes}");
         }

@@ -15,8 +15,11 @@ pub(crate) struct Decoded {
 impl Decoded {
     /// Decodes as much as can be; `whole`: nothing more comes.
     pub(crate) fn new(raw: &[u8], whole: bool) -> Self {
-        let mut decoded =
-            Self { bytes: Vec::with_capacity(raw.len()), places: Vec::with_capacity(raw.len() + 1), length: 0 };
+        let mut decoded = Self {
+            bytes: Vec::with_capacity(raw.len()),
+            places: Vec::with_capacity(raw.len() + 1),
+            length: 0,
+        };
         while let Some(byte) = raw.get(decoded.length) {
             let rest = raw.get(decoded.length..).unwrap_or_default();
             let taken = if *byte == b'\\' { decoded.escape(rest, whole) } else { decoded.push(&[*byte], 1) };

@@ -28,9 +28,13 @@ const LONGEST_WORD: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// A value; and where a list has just begun, its end.
-    Value { or_end: bool },
+    Value {
+        or_end: bool,
+    },
     /// A name; and where an object has just begun, its end.
-    Name { or_end: bool },
+    Name {
+        or_end: bool,
+    },
     Colon,
     /// After a value.
     Comma,
@@ -41,13 +45,23 @@ enum State {
     /// The rest of a number that is longer than any that is looked at.
     InScalar,
     /// The rest of a string that goes as a whole.
-    Gone { detector: usize, escape: bool },
+    Gone {
+        detector: usize,
+        escape: bool,
+    },
     /// The content of a string that goes as a whole, of which nothing is decided yet.
-    Going { detector: usize },
+    Going {
+        detector: usize,
+    },
     /// The rest of an object or a list that goes as a whole.
-    GoneNested { detector: usize, nested: Nested },
+    GoneNested {
+        detector: usize,
+        nested: Nested,
+    },
     /// The rest of a number that goes as a whole.
-    GoneScalar { detector: usize },
+    GoneScalar {
+        detector: usize,
+    },
     /// It is no JSON.
     Text,
 }
@@ -171,12 +185,16 @@ impl Json {
         match self.state {
             State::InString => return self.string(rules, bytes, at, end, edits, tally),
             State::InName => return self.long_name(bytes, at),
-            State::Going { detector } => return self.whole_string(rules, bytes, at, end, detector, edits, tally),
+            State::Going { detector } => {
+                return self.whole_string(rules, bytes, at, end, detector, edits, tally);
+            }
             State::Gone { detector, escape } => return self.gone(rules, bytes, at, detector, escape, edits),
             State::GoneNested { detector, nested } => {
                 return self.gone_nested(rules, bytes, at, detector, nested, edits);
             }
-            State::GoneScalar { .. } | State::InScalar => return self.rest_of_scalar(rules, bytes, at, edits),
+            State::GoneScalar { .. } | State::InScalar => {
+                return self.rest_of_scalar(rules, bytes, at, edits);
+            }
             _ => {}
         }
         let byte = loop {
@@ -201,7 +219,9 @@ impl Json {
                 self.state = State::Value { or_end: false };
                 Part::Done(at + 1)
             }
-            (State::Value { .. }, _) if self.target.is_some() && !matches!(byte, b']' | b'}' | b',' | b':') => {
+            (State::Value { .. }, _)
+                if self.target.is_some() && !matches!(byte, b']' | b'}' | b',' | b':') =>
+            {
                 self.whole(rules, bytes, at, end, edits, tally)
             }
             (State::Value { .. }, b'"') => {
@@ -303,7 +323,8 @@ impl Json {
             };
             self.target = rules.keyed(name);
             if !rules.pointers.is_empty() {
-                let pointed = self.stack.member(&rules.pointers, name).and_then(|number| rules.pointed(number));
+                let pointed =
+                    self.stack.member(&rules.pointers, name).and_then(|number| rules.pointed(number));
                 self.target = match (self.target, pointed) {
                     (Some(keyed), Some(pointed)) => Some(keyed.min(pointed)),
                     (keyed, pointed) => keyed.or(pointed),

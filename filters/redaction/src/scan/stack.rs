@@ -82,7 +82,9 @@ impl Stack {
         }
         let (depth, name) = (self.levels.len() - 1, name(level.index));
         let mut found = None;
-        for (number, pointer) in pointers.iter().enumerate().filter(|(number, _)| level.alive & (1 << number) != 0) {
+        for (number, pointer) in
+            pointers.iter().enumerate().filter(|(number, _)| level.alive & (1 << number) != 0)
+        {
             match pointer.step(depth, &name) {
                 Some(true) => found = found.or(Some(number)),
                 Some(false) => self.next |= 1 << number,

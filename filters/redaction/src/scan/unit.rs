@@ -75,7 +75,14 @@ impl Unit {
     }
 
     /// Goes on with a match that has not ended; answers up to where all is decided, and whether it still has not ended.
-    fn pass(&mut self, rules: &Rules, bytes: &[u8], at: usize, end: bool, edits: &mut Vec<Edit>) -> (usize, bool) {
+    fn pass(
+        &mut self,
+        rules: &Rules,
+        bytes: &[u8],
+        at: usize,
+        end: bool,
+        edits: &mut Vec<Edit>,
+    ) -> (usize, bool) {
         let Some((detector, rest)) = &mut self.rest else { return (at, false) };
         let detector = *detector;
         let (length, open) = match rest.pass(bytes.get(at..).unwrap_or_default(), end) {
@@ -115,7 +122,8 @@ impl Unit {
         let text = Text { behind: &self.behind, bytes: token, end: true };
         let mut at = 0;
         while let Next::Hit(hit) = rules.finder.next(&text, at) {
-            let put = rules.detector_of(hit.pattern).and_then(|detector| rules.scalar(detector, token, tally));
+            let put =
+                rules.detector_of(hit.pattern).and_then(|detector| rules.scalar(detector, token, tally));
             if put.is_some() {
                 return put;
             }

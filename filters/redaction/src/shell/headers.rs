@@ -110,7 +110,10 @@ const BLOCKED: &[u8] = b"502";
 /// Makes the headers those of an empty response.
 pub(super) fn put_in_place_of_a_response(lines: &Lines) {
     let map = MapType::HttpResponseHeaders;
-    let about_the_body = |name: &str| name.starts_with("content-") || matches!(name, "etag" | "last-modified" | "accept-ranges" | "digest" | "repr-digest");
+    let about_the_body = |name: &str| {
+        name.starts_with("content-")
+            || matches!(name, "etag" | "last-modified" | "accept-ranges" | "digest" | "repr-digest")
+    };
     for (name, _) in lines.iter().filter(|(name, _)| about_the_body(name)) {
         set(map, name, None);
     }
@@ -119,7 +122,13 @@ pub(super) fn put_in_place_of_a_response(lines: &Lines) {
 }
 
 /// Looks into the values of the headers that are listed. Answers whether anything was found.
-pub(super) fn redact(side: Side, redaction: &Redaction, found: &mut [u64], stats: &Stats, enforces: bool) -> bool {
+pub(super) fn redact(
+    side: Side,
+    redaction: &Redaction,
+    found: &mut [u64],
+    stats: &Stats,
+    enforces: bool,
+) -> bool {
     let mut any = false;
     for name in &redaction.headers {
         if get(side.map(), name).is_none() {

@@ -30,10 +30,15 @@ fn wherever_a_token_is_cut_it_does_not_come_through_in_http_1_and_2_with_and_wit
         let upstream = Upstream::answering(|request| {
             let mut words = request.path.trim_start_matches('/').split('-');
             let cut: usize = words.next().unwrap().parse().unwrap();
-            let reply = if cut == 0 { text(TEXT).in_chunks_of(1) } else { text("").chunks([TEXT[..cut].to_owned(), TEXT[cut..].to_owned()]) };
+            let reply = if cut == 0 {
+                text(TEXT).in_chunks_of(1)
+            } else {
+                text("").chunks([TEXT[..cut].to_owned(), TEXT[cut..].to_owned()])
+            };
             if words.next() == Some("t") { reply.trailer("x-end", "1") } else { reply }
         });
-        let mut bootstrap = Bootstrap::filter("redaction").configure("redaction", CONFIG).upstream(upstream.address());
+        let mut bootstrap =
+            Bootstrap::filter("redaction").configure("redaction", CONFIG).upstream(upstream.address());
         if h2_upstream {
             bootstrap = bootstrap.http2_upstream();
         }
@@ -43,7 +48,11 @@ fn wherever_a_token_is_cut_it_does_not_come_through_in_http_1_and_2_with_and_wit
                 for http2 in [false, true] {
                     let request = envoy.get(&format!("/{cut}{trailers}"));
                     let response = if http2 { request.http2() } else { request }.send();
-                    assert_eq!(response.text(), REDACTED, "cut at {cut}{trailers}, http2 {http2}, upstream http2 {h2_upstream}");
+                    assert_eq!(
+                        response.text(),
+                        REDACTED,
+                        "cut at {cut}{trailers}, http2 {http2}, upstream http2 {h2_upstream}"
+                    );
                     if !trailers.is_empty() && http2 && h2_upstream {
                         assert_eq!(response.trailers, [("x-end".to_owned(), b"1".to_vec())]);
                     }
@@ -60,14 +69,22 @@ fn a_body_of_many_megabytes_of_which_every_piece_ends_undecided_passes() {
     for trailers in [false, true] {
         let piece = piece.clone();
         let upstream = Upstream::answering(move |_| {
-            let reply = text("").chunks(std::iter::repeat_n(piece.clone(), 600)).pausing(std::time::Duration::ZERO);
+            let reply =
+                text("").chunks(std::iter::repeat_n(piece.clone(), 600)).pausing(std::time::Duration::ZERO);
             if trailers { reply.trailer("x-end", "1") } else { reply }
         });
-        let bootstrap = Bootstrap::filter("redaction").configure("redaction", CONFIG).upstream(upstream.address()).http2_upstream();
+        let bootstrap = Bootstrap::filter("redaction")
+            .configure("redaction", CONFIG)
+            .upstream(upstream.address())
+            .http2_upstream();
         let envoy = Envoy::with(bootstrap).start();
         let response = envoy.get("/").http2().send();
         assert!(response.complete && response.status == 200, "{}", response.status);
-        assert_eq!(response.body().len(), 600 * "words and words ".len() * 1000 + 600 * 4, "trailers {trailers}");
+        assert_eq!(
+            response.body().len(),
+            600 * "words and words ".len() * 1000 + 600 * 4,
+            "trailers {trailers}"
+        );
     }
 }
 
@@ -91,11 +108,16 @@ fn compressed_bodies_are_inflated() {
 
 #[test]
 fn what_cannot_be_read_is_answered_502_without_a_body() {
-    let (_upstream, envoy) = configured(CONFIG, text(&b"\x0b\x02\x80secret\x03"[..]).header("content-encoding", "br"));
+    let (_upstream, envoy) =
+        configured(CONFIG, text(&b"\x0b\x02\x80secret\x03"[..]).header("content-encoding", "br"));
     for http2 in [false, true] {
         let request = envoy.get("/");
         let response = if http2 { request.http2() } else { request }.send();
-        assert_eq!((response.status, response.body().len(), response.complete), (502, 0, true), "http2 {http2}");
+        assert_eq!(
+            (response.status, response.body().len(), response.complete),
+            (502, 0, true),
+            "http2 {http2}"
+        );
     }
 }
 
@@ -103,25 +125,37 @@ fn what_cannot_be_read_is_answered_502_without_a_body() {
 fn a_blocked_body_ends_before_what_is_not_to_leave_or_is_broken_off() {
     let detector = r#"{"name": "card", "kind": "credit_card", "action": {"type": "block"}}"#;
     let reply = text("").chunks(["one\n", "two 4111111111111111 three", "four\n"]);
-    let (_upstream, envoy) = configured(&format!(r#"{{"version": 1, "detectors": [{detector}]}}"#), reply.clone());
+    let (_upstream, envoy) =
+        configured(&format!(r#"{{"version": 1, "detectors": [{detector}]}}"#), reply.clone());
     let response = envoy.get("/").send();
     assert_eq!((response.text().as_str(), response.complete), ("one\n", true));
-    let reset = format!(r#"{{"version": 1, "detectors": [{detector}], "on_block": {{"response": "reset"}}}}"#);
+    let reset =
+        format!(r#"{{"version": 1, "detectors": [{detector}], "on_block": {{"response": "reset"}}}}"#);
     let (_upstream, envoy) = configured(&reset, reply);
     let response = envoy.get("/").send();
     assert_eq!((response.text().as_str(), response.complete), ("one\n", false));
     let request = format!(r#"{{"version": 1, "direction": ["request"], "detectors": [{detector}]}}"#);
     let (upstream, envoy) = configured(&request, text("ok"));
-    let response = envoy.request("POST", "/").header("content-type", "text/plain").body("4111 1111 1111 1111").send();
+    let response =
+        envoy.request("POST", "/").header("content-type", "text/plain").body("4111 1111 1111 1111").send();
     assert_eq!(response.status, 403);
     assert_eq!(upstream.seen().len(), 0);
 }
 
 #[test]
 fn a_buffered_body_leaves_as_a_whole_and_a_larger_one_goes_on() {
-    let config = |oversize: &str| CONFIG.replacen("1,", &format!(r#"1, "body": {{"mode": "buffer", "max_body_bytes": 2000, "on_oversize": "{oversize}"}},"#), 1);
+    let config = |oversize: &str| {
+        CONFIG.replacen(
+            "1,",
+            &format!(
+                r#"1, "body": {{"mode": "buffer", "max_body_bytes": 2000, "on_oversize": "{oversize}"}},"#
+            ),
+            1,
+        )
+    };
     for (times, oversize, passes) in [(10, "block", true), (100, "stream", true), (100, "block", false)] {
-        let (_upstream, envoy) = configured(&config(oversize), text(format!("{TEXT}\n").repeat(times)).in_chunks_of(500));
+        let (_upstream, envoy) =
+            configured(&config(oversize), text(format!("{TEXT}\n").repeat(times)).in_chunks_of(500));
         let body = if passes { format!("{REDACTED}\n").repeat(times) } else { String::new() };
         assert!(envoy.get("/").send().text() == body, "{times} {oversize}");
     }

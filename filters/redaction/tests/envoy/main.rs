@@ -15,7 +15,8 @@ const REDACTED: &str = r#"{"user": "ada", "password": "[REDACTED]", "url": "/?SE
 /// The sample with another configuration, in front of an upstream with one answer.
 fn configured(config: &str, reply: Reply) -> (Upstream, Envoy) {
     let upstream = Upstream::answering(move |_| reply.clone());
-    let bootstrap = Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
+    let bootstrap =
+        Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
     (upstream, Envoy::with(bootstrap).start())
 }
 

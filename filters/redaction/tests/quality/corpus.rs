@@ -43,8 +43,18 @@ const WORD: &str = "abcdefghijklmnopqrstuvwxyz";
 const BASE64URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The kinds that are measured.
-pub(crate) const KINDS: [&str; 10] =
-    ["credit_card", "us_ssn", "email", "ipv4", "ipv6", "iban", "phone_e164", "jwt", "aws_access_key", "private_key_pem"];
+pub(crate) const KINDS: [&str; 10] = [
+    "credit_card",
+    "us_ssn",
+    "email",
+    "ipv4",
+    "ipv6",
+    "iban",
+    "phone_e164",
+    "jwt",
+    "aws_access_key",
+    "private_key_pem",
+];
 
 /// `count` texts of each kind, and as many of each kind of what only looks like one.
 pub(crate) fn corpus(seed: u64, count: usize) -> Vec<Sample> {
@@ -63,7 +73,19 @@ pub(crate) fn corpus(seed: u64, count: usize) -> Vec<Sample> {
 }
 
 fn framed(random: &mut Random, kind: Option<&'static str>, token: String) -> Sample {
-    let before = random.pick(&["", "value: ", "the customer gave ", "{\"v\":\"", "(", "a,b,", "<td>", "is ", "note\n", "'", "caf\u{e9} "]);
+    let before = random.pick(&[
+        "",
+        "value: ",
+        "the customer gave ",
+        "{\"v\":\"",
+        "(",
+        "a,b,",
+        "<td>",
+        "is ",
+        "note\n",
+        "'",
+        "caf\u{e9} ",
+    ]);
     let after = random.pick(&["", " ", ", thanks", "\"}", ")", "</td>", "\nnext", "'", "; and more", "!"]);
     Sample { kind, before: before.to_owned(), token, after: after.to_owned() }
 }
@@ -71,13 +93,24 @@ fn framed(random: &mut Random, kind: Option<&'static str>, token: String) -> Sam
 fn token(random: &mut Random, kind: &str) -> String {
     match kind {
         "credit_card" => {
-            let (prefix, length) = [("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("3530", 16), ("4", 19), ("36", 14)]
-                [usize::try_from(random.below(10)).unwrap()];
+            let (prefix, length) = [
+                ("4", 16),
+                ("51", 16),
+                ("55", 16),
+                ("2221", 16),
+                ("34", 15),
+                ("37", 15),
+                ("6011", 16),
+                ("3530", 16),
+                ("4", 19),
+                ("36", 14),
+            ][usize::try_from(random.below(10)).unwrap()];
             let body = format!("{prefix}{}", random.text(DIGITS, length - 1 - prefix.len() as u64));
             grouped(random, &with_luhn(&body))
         }
         "us_ssn" => {
-            let area = [1 + random.below(665), 667 + random.below(233)][usize::try_from(random.below(2)).unwrap()];
+            let area =
+                [1 + random.below(665), 667 + random.below(233)][usize::try_from(random.below(2)).unwrap()];
             let separator = random.pick(&["-", "-", " "]);
             format!("{area:03}{separator}{:02}{separator}{:04}", 1 + random.below(99), 1 + random.below(9999))
         }
@@ -86,7 +119,10 @@ fn token(random: &mut Random, kind: &str) -> String {
             let name = random.text(WORD, length);
             let more = random.pick(&["", ".smith", "_1", "+news", "-x", "99", ".o.b"]);
             let host = random.text(WORD, 3);
-            format!("{name}{more}@{host}{}", random.pick(&[".com", ".example.org", "-x.net", ".co.uk", "9.io", ".museum", ".xn--p1ai"]))
+            format!(
+                "{name}{more}@{host}{}",
+                random.pick(&[".com", ".example.org", "-x.net", ".co.uk", "9.io", ".museum", ".xn--p1ai"])
+            )
         }
         "ipv4" => (0..4).map(|_| random.below(256).to_string()).collect::<Vec<_>>().join("."),
         "ipv6" => {
@@ -123,8 +159,13 @@ fn token(random: &mut Random, kind: &str) -> String {
             format!("{prefix}{}", random.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16))
         }
         _ => {
-            let label = random.pick(&["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]);
-            format!("-----BEGIN {label}-----\n{}\n{}\n-----END {label}-----", random.text(BASE64URL, 64), random.text(BASE64URL, 20))
+            let label =
+                random.pick(&["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]);
+            format!(
+                "-----BEGIN {label}-----\n{}\n{}\n-----END {label}-----",
+                random.text(BASE64URL, 64),
+                random.text(BASE64URL, 20)
+            )
         }
     }
 }
@@ -143,34 +184,85 @@ fn look_alikes(random: &mut Random) -> Vec<String> {
     texts.push(format!("ORD-{}-{}", random.text(DIGITS, 4), random.text(DIGITS, 6)));
     texts.push(format!("1Z{}{}", random.text(UPPER, 3), random.text(DIGITS, 13)));
     // Times.
-    texts.push(format!("20{:02}-{:02}-{:02}T{:02}:{:02}:{:02}Z", random.below(40), 1 + random.below(12), 1 + random.below(28), random.below(24), random.below(60), random.below(60)));
+    texts.push(format!(
+        "20{:02}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        random.below(40),
+        1 + random.below(12),
+        1 + random.below(28),
+        random.below(24),
+        random.below(60),
+        random.below(60)
+    ));
     texts.push(format!("17{}", random.text(DIGITS, 11)));
-    texts.push(format!("{:02}:{:02}:{:02}.{}", random.below(24), random.below(60), random.below(60), random.text(DIGITS, 3)));
+    texts.push(format!(
+        "{:02}:{:02}:{:02}.{}",
+        random.below(24),
+        random.below(60),
+        random.below(60),
+        random.text(DIGITS, 3)
+    ));
     // Identifiers.
-    texts.push(format!("{}-{}-4{}-a{}-{}", hex(random, 8), hex(random, 4), hex(random, 3), hex(random, 3), hex(random, 12)));
+    texts.push(format!(
+        "{}-{}-4{}-a{}-{}",
+        hex(random, 8),
+        hex(random, 4),
+        hex(random, 3),
+        hex(random, 3),
+        hex(random, 12)
+    ));
     texts.push(hex(random, 40));
     texts.push(hex(random, 64));
     texts.push((0..6).map(|_| hex(random, 2)).collect::<Vec<_>>().join(":"));
     // Versions.
-    texts.push(format!("v{}.{}.{}.{}", random.below(20), random.below(20), random.below(200), random.below(200)));
+    texts.push(format!(
+        "v{}.{}.{}.{}",
+        random.below(20),
+        random.below(20),
+        random.below(200),
+        random.below(200)
+    ));
     texts.push(format!("{}.{}.{}", random.below(20), random.below(20), random.below(200)));
-    texts.push(format!("Chrome/{}.0.{}.{}", 100 + random.below(30), 1000 + random.below(8000), random.below(200)));
-    texts.push(format!("{}.{}.{}.{}", random.below(256), 256 + random.below(700), random.below(256), random.below(256)));
+    texts.push(format!(
+        "Chrome/{}.0.{}.{}",
+        100 + random.below(30),
+        1000 + random.below(8000),
+        random.below(200)
+    ));
+    texts.push(format!(
+        "{}.{}.{}.{}",
+        random.below(256),
+        256 + random.below(700),
+        random.below(256),
+        random.below(256)
+    ));
     // What is like a telephone number, a Social Security number, an address.
     texts.push(format!("{}-{}-{}", random.text(DIGITS, 3), random.text(DIGITS, 3), random.text(DIGITS, 4)));
     texts.push(format!("{}{}{}", 1 + random.below(9), random.pick(&["+", " + "]), random.text(DIGITS, 6)));
     texts.push(format!("9{}-{}-{}", random.text(DIGITS, 2), random.text(DIGITS, 2), random.text(DIGITS, 4)));
     texts.push(format!("{}@{}", random.text(WORD, 5), random.text(WORD, 6)));
-    texts.push(format!("{}@{}.{}.{}", random.text(WORD, 5), random.below(9), random.below(9), random.below(9)));
+    texts.push(format!(
+        "{}@{}.{}.{}",
+        random.text(WORD, 5),
+        random.below(9),
+        random.below(9),
+        random.below(9)
+    ));
     texts.push(format!("icon@{}x.png", 1 + random.below(3)));
-    texts.push(format!("{}::{}", random.pick(&["std", "dead", "face", "a", "self"]), random.pick(&["beef", "vec", "b", "fmt"])));
+    texts.push(format!(
+        "{}::{}",
+        random.pick(&["std", "dead", "face", "a", "self"]),
+        random.pick(&["beef", "vec", "b", "fmt"])
+    ));
     // A wrong check, and tokens that are cut short.
     let iban = with_mod97("DE", &random.text(DIGITS, 18));
     let check = (iban[2..4].parse::<u64>().unwrap() + 1 + random.below(90)) % 97;
     texts.push(format!("DE{check:02}{}", &iban[4..]));
     texts.push(format!("eyJ{}", random.text(BASE64URL, 30)));
     texts.push(format!("AKIA{}", random.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 10)));
-    texts.push(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", random.text(BASE64URL, 40)));
+    texts.push(format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+        random.text(BASE64URL, 40)
+    ));
     texts
 }
 
@@ -205,6 +297,7 @@ fn grouped(random: &mut Random, number: &str) -> String {
 }
 
 fn fours(text: &str, separator: &str) -> String {
-    let groups: Vec<&str> = text.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).unwrap()).collect();
+    let groups: Vec<&str> =
+        text.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).unwrap()).collect();
     groups.join(separator)
 }

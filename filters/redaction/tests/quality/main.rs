@@ -73,6 +73,10 @@ fn precision_and_recall_are_at_least_99_in_100_for_each_detector() {
         let precision = f64::from(*right) / f64::from(right + wrong);
         let recall = f64::from(*right) / f64::from(right + missed);
         println!("{kind:16} precision {precision:.4}  recall {recall:.4}");
-        assert!(precision >= 0.99 && recall >= 0.99, "{kind}: {right} right, {wrong} wrong, {missed} missed\n{}", odd.join("\n"));
+        assert!(
+            precision >= 0.99 && recall >= 0.99,
+            "{kind}: {right} right, {wrong} wrong, {missed} missed\n{}",
+            odd.join("\n")
+        );
     }
 }

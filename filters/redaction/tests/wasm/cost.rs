@@ -11,7 +11,11 @@ fn cost(content_type: &str, body: &str) -> Costs {
     through(&host, &response, &Chunks::Whole);
     let stream = host.get("/").send();
     stream.respond_cut(&response, &Chunks::Of(16_384));
-    println!("{} bytes: {:.2} fuel per byte", body.len(), stream.costs().total().fuel as f64 / body.len() as f64);
+    println!(
+        "{} bytes: {:.2} fuel per byte",
+        body.len(),
+        stream.costs().total().fuel as f64 / body.len() as f64
+    );
     stream.costs()
 }
 

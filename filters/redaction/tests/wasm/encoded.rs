@@ -10,7 +10,8 @@ const TEXT: &str = "hello, hello, hello SECRET=hunter2 and good bye\n";
 const REDACTED: &str = "hello, hello, hello SECRET=[REDACTED] and good bye\n";
 
 fn with(changes: Value) -> Host {
-    let mut config = json!({"version": 1, "detectors": [{"name": "secrets", "kind": "assignment", "keys": ["SECRET"]}]});
+    let mut config =
+        json!({"version": 1, "detectors": [{"name": "secrets", "kind": "assignment", "keys": ["SECRET"]}]});
     for (name, value) in changes.as_object().unwrap() {
         config[name] = value.clone();
     }
@@ -39,7 +40,10 @@ fn gzip_and_deflate_are_inflated_wherever_they_are_cut() {
         for response in [response.clone(), response.with_trailer("x-end", "1")] {
             Chunks::assert_no_difference(length, |plan| {
                 let received = through(&host, &response, plan);
-                assert_eq!((received.header("content-encoding"), received.header("content-length")), (None, None));
+                assert_eq!(
+                    (received.header("content-encoding"), received.header("content-length")),
+                    (None, None)
+                );
                 assert_eq!(received.header("vary").as_deref(), Some("accept-encoding"));
                 assert_eq!(received.text(), REDACTED, "{coding}");
                 received.text()
@@ -51,7 +55,9 @@ fn gzip_and_deflate_are_inflated_wherever_they_are_cut() {
 
 #[test]
 fn what_cannot_be_read_does_not_pass_and_open_it_does() {
-    for (coding, body) in [("br", b"\x0b\x02\x80SECRET=x\x03".to_vec()), ("gzip, gzip", gzip(&gzip(TEXT.as_bytes())))] {
+    for (coding, body) in
+        [("br", b"\x0b\x02\x80SECRET=x\x03".to_vec()), ("gzip, gzip", gzip(&gzip(TEXT.as_bytes())))]
+    {
         let response = encoded(coding, body);
         let host = with(json!({}));
         let received = through(&host, &response, &Chunks::Whole);
@@ -111,7 +117,10 @@ fn parts_are_not_asked_for_and_one_that_comes_does_not_pass() {
     assert_eq!(through(&host, &part, &Chunks::Whole).status(), 502);
 
     let host = with(json!({"on_range": "skip"}));
-    assert_eq!(host.get("/").header("range", "bytes=4-").send().forwarded().header("range").as_deref(), Some("bytes=4-"));
+    assert_eq!(
+        host.get("/").header("range", "bytes=4-").send().forwarded().header("range").as_deref(),
+        Some("bytes=4-")
+    );
     assert_eq!(through(&host, &part, &Chunks::Whole), part);
     assert_eq!(host.counter("wasm_redaction_skipped_range_total"), 1);
 
@@ -130,7 +139,10 @@ fn a_length_that_is_kept_is_kept_in_every_byte() {
     assert_eq!(received.header("content-length"), Some(body.len().to_string()));
     assert_eq!(received.text().len(), body.len());
     let json: Value = serde_json::from_str(&received.text()).unwrap();
-    assert_eq!(json, json!({"a": "SECRET=******* \u{e9}", "pin": 0, "SECRET": "********", "b": [{"pin": 0}]}));
+    assert_eq!(
+        json,
+        json!({"a": "SECRET=******* \u{e9}", "pin": 0, "SECRET": "********", "b": [{"pin": 0}]})
+    );
     assert_eq!((received.header("digest"), received.header("etag").as_deref()), (None, Some("W/\"x\"")));
     assert_eq!(plain(received).header("content-type").as_deref(), Some("application/json"));
 }

@@ -59,7 +59,10 @@ fn what_is_held_leaves_with_trailers() {
     for plan in [Chunks::Whole, Chunks::Of(1), Chunks::At(vec![9])] {
         let response = of_type("text/plain", "write to ada@example.com").with_trailer("x-end", "1");
         let received = through(&host, &response, &plan);
-        assert_eq!((received.text().as_str(), received.trailer("x-end").as_deref()), ("write to MAIL", Some("1")));
+        assert_eq!(
+            (received.text().as_str(), received.trailer("x-end").as_deref()),
+            ("write to MAIL", Some("1"))
+        );
     }
     host.assert_no_findings();
 }
@@ -89,7 +92,9 @@ fn a_stream_holds_a_few_kilobytes_however_long_it_is() {
 fn a_match_without_an_end_is_held_for_a_few_kilobytes_and_then_taken_for_one() {
     let host = built_in();
     let stream = host.get("/").send();
-    stream.respond_headers(&head("text/plain"), false).respond_data("key -----BEGIN PRIVATE KEY-----\n", false);
+    stream
+        .respond_headers(&head("text/plain"), false)
+        .respond_data("key -----BEGIN PRIVATE KEY-----\n", false);
     for _ in 0..500 {
         stream.respond_data(vec![b'M'; 16_000], false);
     }
@@ -135,12 +140,18 @@ fn a_buffered_body_leaves_as_a_whole_and_a_larger_one_as_is_said() {
         (body.len() - 1, "skip", &body),
         (body.len() - 1, "block", ""),
     ] {
-        for response in [of_type("text/plain", body.clone()), of_type("text/plain", body.clone()).with_trailer("x-end", "1")] {
+        for response in [
+            of_type("text/plain", body.clone()),
+            of_type("text/plain", body.clone()).with_trailer("x-end", "1"),
+        ] {
             let host = with(limits(limit, oversize));
             for plan in [Chunks::Whole, Chunks::Of(100), Chunks::Of(1)] {
                 assert_eq!(through(&host, &response, &plan).text(), expected, "{limit} {oversize} {plan:?}");
             }
-            assert_eq!(host.counter("wasm_redaction_skipped_oversize_total"), if limit < body.len() { 3 } else { 0 });
+            assert_eq!(
+                host.counter("wasm_redaction_skipped_oversize_total"),
+                if limit < body.len() { 3 } else { 0 }
+            );
             host.assert_no_findings();
         }
     }
@@ -173,7 +184,10 @@ fn a_report_counts_and_changes_nothing() {
     let host = with(json!({"mode": "report"}));
     let request = host.get("/").header("accept-encoding", "gzip").header("range", "bytes=0-4").send();
     assert_eq!(request.forwarded().header("accept-encoding").as_deref(), Some("gzip"));
-    for response in [of_type("text/plain", "to ada@example.com"), of_type("text/plain", "to ada@example.com").with_trailer("x", "1")] {
+    for response in [
+        of_type("text/plain", "to ada@example.com"),
+        of_type("text/plain", "to ada@example.com").with_trailer("x", "1"),
+    ] {
         for plan in [Chunks::Whole, Chunks::Of(1)] {
             assert_eq!(through(&host, &response, &plan), response);
         }
@@ -189,7 +203,8 @@ fn a_report_counts_and_changes_nothing() {
 fn messages_that_a_condition_is_for_are_left_alone() {
     let host = with(json!({"skip": [{"paths": [{"prefix": "/health"}]}, {"status": ["5xx"]}]}));
     let response = of_type("text/plain", "to ada@example.com");
-    let received = |path: &str, response: &Response| host.get(path).send().respond(response.clone()).received().text();
+    let received =
+        |path: &str, response: &Response| host.get(path).send().respond(response.clone()).received().text();
     assert_eq!(received("/health/live", &response), "to ada@example.com");
     assert_eq!(received("/", &response), "to MAIL");
     let mut failed = response;

@@ -142,7 +142,9 @@ fn each_detector_has_its_own_marker() {
 fn what_is_not_looked_into_passes_undamaged() {
     let host = sample();
     let body = b"\x1f\x8b\x08 SECRET=abc \xff\x00";
-    for content_type in ["image/png", "application/octet-stream", "application/grpc", "multipart/form-data; boundary=x"] {
+    for content_type in
+        ["image/png", "application/octet-stream", "application/grpc", "multipart/form-data; boundary=x"]
+    {
         let response = of_type(content_type, body);
         for plan in [Chunks::Whole, Chunks::Of(1)] {
             assert_eq!(through(&host, &response, &plan), response);
@@ -292,11 +294,18 @@ fn no_token_of_any_detector_comes_through_wherever_it_is_cut() {
         ("application/json", json!({"a": ALL}).to_string(), json!({"a": NONE}).to_string()),
         ("text/event-stream", format!("data: {ALL}\n\n"), format!("data: {NONE}\n\n")),
     ] {
-        for response in [of_type(content_type, body.clone()), of_type(content_type, body.clone()).with_trailer("x-end", "1")] {
+        for response in [
+            of_type(content_type, body.clone()),
+            of_type(content_type, body.clone()).with_trailer("x-end", "1"),
+        ] {
             assert_eq!(through(&host, &response, &Chunks::Whole).text(), expected);
             assert_eq!(through(&host, &response, &Chunks::Of(1)).text(), expected, "byte by byte");
             for cut in 0..=body.len() {
-                assert_eq!(through(&host, &response, &Chunks::At(vec![cut])).text(), expected, "cut at {cut}");
+                assert_eq!(
+                    through(&host, &response, &Chunks::At(vec![cut])).text(),
+                    expected,
+                    "cut at {cut}"
+                );
                 let second = (cut + 1 + cut % 17).min(body.len());
                 let plan = Chunks::At(vec![cut, second]);
                 assert_eq!(through(&host, &response, &plan).text(), expected, "cut at {cut} and {second}");

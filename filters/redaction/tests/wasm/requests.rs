@@ -18,10 +18,15 @@ fn requests_are_looked_into_where_that_is_said() {
     let body = r#"{"to": "ada@example.com"}"#;
     for cut in 0..=body.len() {
         let length = body.len().to_string();
-        let stream = host.post("/").header("content-type", "application/json").header("content-length", length).open();
+        let stream =
+            host.post("/").header("content-type", "application/json").header("content-length", length).open();
         stream.data(&body.as_bytes()[..cut], false).data(&body.as_bytes()[cut..], true);
         let seen = stream.forwarded();
-        assert_eq!((seen.text().as_str(), seen.header("content-length")), (r#"{"to": "MAIL"}"#, None), "cut at {cut}");
+        assert_eq!(
+            (seen.text().as_str(), seen.header("content-length")),
+            (r#"{"to": "MAIL"}"#, None),
+            "cut at {cut}"
+        );
     }
     let stream = host.post("/").header("content-type", "text/plain").open();
     stream.data("to ada@exam", false).data("ple.com", false).trailers([("x-end", "1")]);
@@ -52,7 +57,11 @@ fn a_request_that_cannot_be_read_is_answered_415() {
 #[test]
 fn each_value_of_a_listed_header_is_looked_into() {
     let host = both();
-    let stream = host.get("/").header("x-note", b"caf\xe9 ada@example.com").header("x-other", "ada@example.com").send();
+    let stream = host
+        .get("/")
+        .header("x-note", b"caf\xe9 ada@example.com")
+        .header("x-other", "ada@example.com")
+        .send();
     let seen = stream.forwarded();
     assert_eq!(seen.headers.get("x-note"), Some(&b"caf\xe9 MAIL"[..]));
     assert_eq!(seen.header("x-other").as_deref(), Some("ada@example.com"));

@@ -10,7 +10,8 @@ impl Json {
     /// Whatever is here has been decided the same way as token by token.
     pub(super) fn pass_plain(&mut self, rules: &Rules, bytes: &[u8], mut at: usize) -> usize {
         let mut state = self.state;
-        if self.target.is_some() || !matches!(state, State::Value { .. } | State::Name { .. } | State::Comma) {
+        if self.target.is_some() || !matches!(state, State::Value { .. } | State::Name { .. } | State::Comma)
+        {
             return at;
         }
         loop {
@@ -61,7 +62,8 @@ impl Json {
                 }
                 (State::Value { .. }, b't' | b'f' | b'n') => {
                     let rest = bytes.get(at..).unwrap_or_default();
-                    let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
+                    let word =
+                        [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
                     let Some(word) = word else { break };
                     if !rest.get(word.len()).is_some_and(|after| matches!(after, b',' | b'}' | b']')) {
                         break;
@@ -78,7 +80,10 @@ impl Json {
                     };
                     at += 1;
                 }
-                (State::Comma | State::Name { or_end: true } | State::Value { or_end: true }, b'}' | b']') => {
+                (
+                    State::Comma | State::Name { or_end: true } | State::Value { or_end: true },
+                    b'}' | b']',
+                ) => {
                     if self.stack.is_empty() || self.stack.is_in_object() != (*byte == b'}') {
                         break;
                     }

@@ -3,9 +3,11 @@
 use super::*;
 
 fn secrets() -> Redaction {
-    rules(r##"{"version": 1, "detectors": [
+    rules(
+        r##"{"version": 1, "detectors": [
         {"name": "secret", "kind": "assignment", "keys": ["SECRET"], "action": {"type": "replace", "with": "#"}},
-        {"name": "words", "kind": "assignment", "keys": ["password", "api_key"], "action": {"type": "replace", "with": "*"}}]}"##)
+        {"name": "words", "kind": "assignment", "keys": ["password", "api_key"], "action": {"type": "replace", "with": "*"}}]}"##,
+    )
 }
 
 /// Bodies and what they become, as text and as JSON alike.
@@ -100,13 +102,17 @@ fn a_value_ends_with_the_json_string_that_it_is_in() {
     let json = r#"{"url": "/?password=", "a": "b"}"#;
     assert_eq!(whole(&secrets, Body::Json, json), json);
     // An apostrophe cannot reach over the end of the JSON string that it is in.
-    assert_eq!(whole(&secrets, Body::Json, r#"{"m": "password='x", "a": 1}"#), r#"{"m": "password='*", "a": 1}"#);
+    assert_eq!(
+        whole(&secrets, Body::Json, r#"{"m": "password='x", "a": 1}"#),
+        r#"{"m": "password='*", "a": 1}"#
+    );
     let json = r#"{"env": "SECRET=\nNEXT=1"}"#;
     assert_eq!(whole(&secrets, Body::Json, json), json);
 }
 
 const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nAAAA\n-----END RSA PRIVATE KEY-----";
-const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+const JWT: &str =
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
 
 /// Texts and what all detectors make of them; the same if that is nothing.
 pub(super) fn texts() -> Vec<(String, String)> {
@@ -145,11 +151,15 @@ pub(super) fn texts() -> Vec<(String, String)> {
         "AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIA",
         "the bearer of bad news, bearer information",
     ];
-    let mut texts: Vec<(String, String)> = changed.map(|(before, after)| (before.to_owned(), after.to_owned())).to_vec();
+    let mut texts: Vec<(String, String)> =
+        changed.map(|(before, after)| (before.to_owned(), after.to_owned())).to_vec();
     texts.extend(same.map(|text| (text.to_owned(), text.to_owned())));
     texts.push((format!("a {PEM} b"), "a PEM b".to_owned()));
     texts.push((format!("a {}", &PEM[..40]), "a PEM".to_owned()));
-    texts.push((format!("t={JWT}. eyJ.eyJ.x eyJhbGciOiJIUzI1NiJ9.eyJz"), "t=JWT. eyJ.eyJ.x eyJhbGciOiJIUzI1NiJ9.eyJz".to_owned()));
+    texts.push((
+        format!("t={JWT}. eyJ.eyJ.x eyJhbGciOiJIUzI1NiJ9.eyJz"),
+        "t=JWT. eyJ.eyJ.x eyJhbGciOiJIUzI1NiJ9.eyJz".to_owned(),
+    ));
     texts
 }
 
@@ -223,7 +233,9 @@ fn an_event_ends_with_an_empty_line_and_so_does_all_that_is_in_it() {
 
 #[test]
 fn words_nearby_and_names_of_members_speak_for_a_match() {
-    let near = rules(r#"{"version": 1, "detectors": [{"name": "a", "kind": "us_ssn", "near": {"words": ["SSN", "social"], "within": 20}, "action": {"type": "replace", "with": "S"}}]}"#);
+    let near = rules(
+        r#"{"version": 1, "detectors": [{"name": "a", "kind": "us_ssn", "near": {"words": ["SSN", "social"], "within": 20}, "action": {"type": "replace", "with": "S"}}]}"#,
+    );
     let text = "my ssn is 123456789, and the number of my order is 123456789";
     assert_eq!(whole(&near, Body::Text, text), "my ssn is S, and the number of my order is 123456789");
     let json = r#"{"ssn": "123456789", "order": "123456789", "social": 123456789}"#;
@@ -232,24 +244,36 @@ fn words_nearby_and_names_of_members_speak_for_a_match() {
 
 #[test]
 fn what_is_allowed_stays() {
-    let allowing = rules(r#"{"version": 1, "allow": ["4111111111111111", "@example.com"], "detectors": [
-        {"name": "card", "kind": "credit_card"}, {"name": "mail", "kind": "email"}]}"#);
+    let allowing = rules(
+        r#"{"version": 1, "allow": ["4111111111111111", "@example.com"], "detectors": [
+        {"name": "card", "kind": "credit_card"}, {"name": "mail", "kind": "email"}]}"#,
+    );
     let text = "4111-1111-1111-1111 5555555555554444 ada@example.com ada@example.org";
-    assert_eq!(whole(&allowing, Body::Text, text), "4111-1111-1111-1111 [REDACTED] ada@example.com [REDACTED]");
+    assert_eq!(
+        whole(&allowing, Body::Text, text),
+        "4111-1111-1111-1111 [REDACTED] ada@example.com [REDACTED]"
+    );
 }
 
 #[test]
 fn a_match_may_stand_in_a_word_where_that_is_said() {
-    let inside = rules(r#"{"version": 1, "detectors": [{"name": "card", "kind": "credit_card", "boundary": "none"}]}"#);
+    let inside = rules(
+        r#"{"version": 1, "detectors": [{"name": "card", "kind": "credit_card", "boundary": "none"}]}"#,
+    );
     assert_eq!(whole(&inside, Body::Text, "Order4111111111111111completed"), "Order[REDACTED]completed");
 }
 
 #[test]
 fn the_same_becomes_the_same_hash_and_another_another() {
-    let hashing = rules(r#"{"version": 1, "detectors": [{"name": "mail", "kind": "email", "action": {"type": "hash", "key": "sixteen bytes or more"}}]}"#);
+    let hashing = rules(
+        r#"{"version": 1, "detectors": [{"name": "mail", "kind": "email", "action": {"type": "hash", "key": "sixteen bytes or more"}}]}"#,
+    );
     let text = whole(&hashing, Body::Text, "ada@example.com bob@example.com ada@example.com");
     let hashes: Vec<&str> = text.split(' ').collect();
-    assert!(hashes.iter().all(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())), "{text}");
+    assert!(
+        hashes.iter().all(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())),
+        "{text}"
+    );
     assert!(hashes[0] == hashes[2] && hashes[0] != hashes[1], "{text}");
 }
 

@@ -11,9 +11,19 @@ fn assert_no_cut_matters(redaction: &Redaction, body: Body, text: &[u8]) {
     let once = shown(&in_pieces(redaction, body, [text]));
     for first in 0..=text.len() {
         let pieces = [&text[..first], &text[first..]];
-        assert_eq!(shown(&in_pieces(redaction, body, pieces)), once, "{} as {body:?} cut at {first}", shown(text));
+        assert_eq!(
+            shown(&in_pieces(redaction, body, pieces)),
+            once,
+            "{} as {body:?} cut at {first}",
+            shown(text)
+        );
     }
-    assert_eq!(shown(&in_pieces(redaction, body, text.chunks(1))), once, "{} as {body:?} byte by byte", shown(text));
+    assert_eq!(
+        shown(&in_pieces(redaction, body, text.chunks(1))),
+        once,
+        "{} as {body:?} byte by byte",
+        shown(text)
+    );
 }
 
 fn assert_no_two_cuts_matter(redaction: &Redaction, body: Body, text: &[u8]) {
@@ -21,7 +31,11 @@ fn assert_no_two_cuts_matter(redaction: &Redaction, body: Body, text: &[u8]) {
     for first in 0..=text.len() {
         for second in first..=text.len() {
             let pieces = [&text[..first], &text[first..second], &text[second..]];
-            assert!(in_pieces(redaction, body, pieces) == once, "{} as {body:?} cut at {first} and {second}", shown(text));
+            assert!(
+                in_pieces(redaction, body, pieces) == once,
+                "{} as {body:?} cut at {first} and {second}",
+                shown(text)
+            );
         }
     }
 }
@@ -29,7 +43,9 @@ fn assert_no_two_cuts_matter(redaction: &Redaction, body: Body, text: &[u8]) {
 fn bodies() -> Vec<String> {
     let mut bodies: Vec<String> = texts().into_iter().map(|(before, _)| before).collect();
     bodies.extend(ASSIGNMENTS.iter().map(|(before, _)| (*before).to_owned()));
-    bodies.extend(texts().iter().map(|(before, _)| serde_json::json!({"a": before, "b": [before, 1]}).to_string()));
+    bodies.extend(
+        texts().iter().map(|(before, _)| serde_json::json!({"a": before, "b": [before, 1]}).to_string()),
+    );
     bodies.extend(
         [
             r#"{"dob":"1815-12-10","DOB":[1,2],"n":4111111111111111,"x":{"dob":"a\u0034\"b"}}"#,
@@ -87,7 +103,13 @@ fn not_in_a_match_that_is_longer_than_what_is_held() {
                 let once = in_pieces(&redaction, body, [text.as_bytes()]);
                 for size in [7, 1000, 4096, 5000] {
                     let cut = in_pieces(&redaction, body, text.as_bytes().chunks(size));
-                    assert!(cut == once, "{} ... as {body:?} in pieces of {size}\n{}\n{}", &text[..30], shown(&cut), shown(&once));
+                    assert!(
+                        cut == once,
+                        "{} ... as {body:?} in pieces of {size}\n{}\n{}",
+                        &text[..30],
+                        shown(&cut),
+                        shown(&once)
+                    );
                 }
                 assert!(!shown(&once).contains("A1A1A1A1A1"), "{} ... as {body:?}", &text[..30]);
             }
@@ -98,12 +120,58 @@ fn not_in_a_match_that_is_longer_than_what_is_held() {
 /// Pieces of what detectors look for.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let parts: &[&[u8]] = &[
-        b"SECRET=", b"\"password\"", b"\\\"password\\\"", b":", b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b"'", b" ",
-        b"&", b"=", b">", b"\n", b"\n\n", b"4111111111111111", b"4111 1111", b"1111 1111", b"123-45-6789", b"ada", b"@",
-        b"example.com", b".", b"10.0.0.1", b"10.0", b"::", b"fe80", b":1", b"DE89370400440532013000", b"+",
-        b"14155550123", b"eyJhbGciOiJI", b"AKIA", b"IOSFODNN7EXAMPLE", b"-----BEGIN PRIVATE KEY-----",
-        b"-----END PRIVATE KEY-----", b"Bearer ", b"Project Fal", b"con", b"xyzzy", b"\xff", b"\\u0034", b"\\n", b"true",
-        b"12", b"\"dob\":", b"\"users\":[", b"-", b"_",
+        b"SECRET=",
+        b"\"password\"",
+        b"\\\"password\\\"",
+        b":",
+        b"\"",
+        b"\\",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b"'",
+        b" ",
+        b"&",
+        b"=",
+        b">",
+        b"\n",
+        b"\n\n",
+        b"4111111111111111",
+        b"4111 1111",
+        b"1111 1111",
+        b"123-45-6789",
+        b"ada",
+        b"@",
+        b"example.com",
+        b".",
+        b"10.0.0.1",
+        b"10.0",
+        b"::",
+        b"fe80",
+        b":1",
+        b"DE89370400440532013000",
+        b"+",
+        b"14155550123",
+        b"eyJhbGciOiJI",
+        b"AKIA",
+        b"IOSFODNN7EXAMPLE",
+        b"-----BEGIN PRIVATE KEY-----",
+        b"-----END PRIVATE KEY-----",
+        b"Bearer ",
+        b"Project Fal",
+        b"con",
+        b"xyzzy",
+        b"\xff",
+        b"\\u0034",
+        b"\\n",
+        b"true",
+        b"12",
+        b"\"dob\":",
+        b"\"users\":[",
+        b"-",
+        b"_",
     ];
     prop_oneof![
         8 => proptest::sample::select(parts).prop_map(<[u8]>::to_vec),
