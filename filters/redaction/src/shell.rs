@@ -153,10 +153,11 @@ impl HttpContext for Stream {
         // A tunnel goes on after its headers, and few other requests do; the response no longer tells.
         self.tunnel = !end_of_stream
             && self.get_http_request_header_bytes(":method").is_some_and(|method| method == b"CONNECT");
-        if redaction.responses && self.enforces() {
-            if let Some(status) = headers::ask_for_plain_and_whole(redaction) {
-                return self.refuse(status);
-            }
+        if redaction.responses
+            && self.enforces()
+            && let Some(status) = headers::ask_for_plain_and_whole(redaction)
+        {
+            return self.refuse(status);
         }
         if !redaction.requests {
             return Action::Continue;

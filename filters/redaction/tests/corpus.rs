@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 #[path = "../fuzz/entry.rs"]
-#[expect(clippy::indexing_slicing, reason = "a fuzz target may fail")]
+#[expect(clippy::expect_used, clippy::indexing_slicing, reason = "a fuzz target may fail")]
 mod entry;
 
 fn replay(target: &str, run: fn(&[u8])) {

@@ -80,8 +80,7 @@ pub(super) fn at(text: &Text<'_>, at: usize, keys: &Keys, cap: usize) -> Assigne
 
 fn end(text: &Text<'_>, start: usize, mut value: Value, cap: usize) -> Result<Verdict, More> {
     let (mut place, mut run) = (start, 0_u32);
-    loop {
-        let Some(byte) = text.at(place)? else { break };
+    while let Some(byte) = text.at(place)? {
         if byte == b'\\' {
             (place, run) = (place + 1, run + 1);
         } else {

@@ -46,8 +46,8 @@ fn an_event_is_never_held_over_its_end() {
     let mut seen = String::new();
     for event in ["data: one\n\n", "data: +1415\n\n", "data: ada@example.com\n\n", "data: password='x\n\n"] {
         stream.respond_data(event, false);
-        seen += &event.replace("ada@example.com", "MAIL").replace("'x", "'*").replace("'*\n\n", "'*\n\n");
-        assert_eq!(stream.downstream().unwrap().text().len(), seen.len(), "{event}");
+        seen += &event.replace("ada@example.com", "MAIL").replace("'x", "'*");
+        assert_eq!(stream.downstream().unwrap().text(), seen, "{event}");
     }
     stream.respond_data("", true);
     host.assert_no_findings();

@@ -14,8 +14,7 @@ impl Json {
         {
             return at;
         }
-        loop {
-            let Some(byte) = bytes.get(at) else { break };
+        while let Some(byte) = bytes.get(at) {
             match (state, byte) {
                 (_, b' ' | b'\n' | b'\r' | b'\t') => at += 1,
                 (State::Name { .. }, b'"') => {
