@@ -53,8 +53,7 @@ pub(crate) fn body(data: &[u8]) {
 
 /// JSON: what was valid stays so, and nothing is lost of it where nothing is looked for.
 pub(crate) fn json(data: &[u8]) {
-    let config =
-        r#"{"version": 1, "detectors": [{"name": "none", "kind": "json_keys", "keys": ["a name that no body has"]}]}"#;
+    let config = r#"{"version": 1, "detectors": [{"name": "none", "kind": "json_keys", "keys": ["a name that no body has"]}]}"#;
     let redaction = Redaction::from_json(config.as_bytes()).expect("a configuration");
     assert_eq!(run(&redaction, Body::Json, &[data]), data, "nothing is looked for");
     let mut framed = vec![1, 3, 1, 7, 0];

@@ -17,8 +17,6 @@ pub(crate) enum Action {
     Remove,
     /// It gives way to a keyed hash of it, the same for the same.
     Hash(Key),
-    /// In a request it gives way to a token, for which it is put back into the response.
-    Tokenize,
     /// It stays, and is counted.
     Tag,
     /// The message does not go on.
@@ -54,7 +52,6 @@ impl Action {
             Self::Replace(with) => with.as_bytes().to_vec(),
             Self::Remove => Vec::new(),
             Self::Hash(key) => key.hash(matched).into_bytes(),
-            Self::Tokenize => MARKER.as_bytes().to_vec(),
             Self::Tag | Self::Block => return None,
         };
         Some(Change { put, masks: false })

@@ -8,18 +8,13 @@ use crate::action::{Action, Key, MARKER, Mask};
 /// The longest replacement, in bytes.
 const MAX_REPLACEMENT: usize = 256;
 
-const VARIANTS: [Variant<Action>; 7] = [
+const VARIANTS: [Variant<Action>; 6] = [
     Variant::new("mask", "Its characters give way to another: a body keeps its length", mask),
     Variant::new("replace", "It gives way to a text", replace),
     Variant::new("remove", "It goes; a JSON value that goes as a whole becomes `null`", |_| {
         Some(Action::Remove)
     }),
     Variant::new("hash", "It gives way to 16 hexadecimal digits of its HMAC-SHA-256", hash),
-    Variant::new(
-        "tokenize",
-        "In a request it gives way to a token, for which it is put back into the response",
-        |_| Some(Action::Tokenize),
-    ),
     Variant::new("tag", "It stays, and is counted", |_| Some(Action::Tag)),
     Variant::new("block", "The message does not go on: see `on_block`", |_| Some(Action::Block)),
 ];
