@@ -85,7 +85,7 @@ impl Scanner {
     }
 }
 
-/// Goes through a stream of events: each ends with an empty line, and is a text by itself.
+/// Goes through a stream of events: each is a text by itself, and ends before the empty line behind it.
 fn events(
     unit: &mut Unit,
     rules: &Rules,
@@ -94,25 +94,39 @@ fn events(
     edits: &mut Vec<Edit>,
     tally: &mut Tally,
 ) -> usize {
-    let mut at = 0;
-    if unit.last() == Some(b'\n') && matches!(bytes.first(), Some(b'\n' | b'\r')) {
+    let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if unit.last() == Some(b'\n') && bytes.first().is_some_and(ends_line) {
         unit.reset();
     }
+    let mut at = 0;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let event = rest.windows(2).position(|pair| matches!(pair, b"\n\n" | b"\n\r")).map(|place| place + 1);
+        if unit.is_fresh() {
+            // The empty line itself.
+            let lines = rest.iter().take_while(|byte| ends_line(byte)).count();
+            if lines > 0 {
+                at += lines;
+                continue;
+            }
+        }
+        let event = rest.windows(2).position(|pair| matches!(pair, b"\n\n" | b"\n\r"));
+        // Whether the line end that comes last is one of two, the next piece tells.
+        let open_line = event.is_none() && !end && rest.last() == Some(&b'\n');
+        let length = event.unwrap_or(rest.len() - usize::from(open_line));
         let first = edits.len();
-        let piece = rest.get(..event.unwrap_or(rest.len())).unwrap_or_default();
+        let piece = rest.get(..length).unwrap_or_default();
         let done = unit.scan(rules, piece, event.is_some() || end, edits, tally);
         for edit in edits.iter_mut().skip(first) {
             edit.range = edit.range.start + at..edit.range.end + at;
         }
-        match event {
-            Some(length) => {
-                unit.reset();
-                at += length;
-            }
-            None => return at + done,
+        if event.is_some() {
+            unit.reset();
+            at += length;
+        } else if open_line && done == length && !unit.is_open() {
+            unit.remember(b"\n");
+            return bytes.len();
+        } else {
+            return at + done;
         }
     }
 }

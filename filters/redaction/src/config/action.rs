@@ -81,14 +81,13 @@ const EXPECTED_REPLACEMENT: &str =
 fn hash(fields: &mut Fields<'_>) -> Option<Action> {
     let choices: [Alternative<Key>; 2] = [
         Alternative::new("key", "The key, of 16 to 1024 bytes", |node| {
-            node.parsed(Text::ANY.bytes(16, 1024), |text| {
-                if (SHORTEST..=1024).contains(&text.len()) {
-                    Ok(Key::new(text.as_bytes()))
-                } else {
-                    // What was found is a secret: it is not shown.
-                    Err("a key of 16 to 1024 bytes")
-                }
-            })
+            // What was found is not shown: it is a secret.
+            let key = node.parsed(Text::ANY.bytes(16, 1024), |text| Ok::<_, &str>(text.as_bytes()))?;
+            if (SHORTEST..=1024).contains(&key.len()) {
+                Some(Key::new(key))
+            } else {
+                node.problem("expected a key of 16 to 1024 bytes")
+            }
         }),
         Alternative::new("key_env", "The variable of the VM's environment that has the key", |node| {
             let name = node.parsed(Text::pattern("^[A-Za-z_][A-Za-z0-9_]{0,127}$"), variable)?;

@@ -73,6 +73,16 @@ fn a_hash_without_a_key_is_refused_and_a_key_of_the_environment_has_to_be_there(
 }
 
 #[test]
+fn a_key_that_is_refused_is_not_shown() {
+    let json = r#"{"version": 1, "detectors": [{"name": "a", "kind": "email", "action": {"type": "hash", "key": "too short"}}]}"#;
+    let refusal = Redaction::from_json(json.as_bytes()).unwrap_err();
+    assert!(
+        refusal.problems().iter().all(|problem| !problem.to_string().contains("too short")),
+        "{refusal:?}"
+    );
+}
+
+#[test]
 fn the_marker_and_plain_whole_responses_are_the_default() {
     let json = r#"{"version": 1, "detectors": [{"name": "a", "kind": "assignment", "keys": ["k"]}]}"#;
     let redaction = Redaction::from_json(json.as_bytes()).unwrap();

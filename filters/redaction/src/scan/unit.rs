@@ -35,6 +35,11 @@ impl Unit {
         self.behind.last().copied()
     }
 
+    /// Whether a match has begun and not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.rest.is_some()
+    }
+
     /// Whether nothing of the text has been decided.
     pub(crate) fn is_fresh(&self) -> bool {
         self.behind.is_empty() && self.rest.is_none()
@@ -132,7 +137,8 @@ impl Unit {
         None
     }
 
-    fn remember(&mut self, bytes: &[u8]) {
+    /// Takes note of bytes that were decided.
+    pub(crate) fn remember(&mut self, bytes: &[u8]) {
         let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
         let old = (self.behind.len() + new.len()).saturating_sub(REACH).min(self.behind.len());
         self.behind.drain(..old);

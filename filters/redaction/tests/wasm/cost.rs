@@ -33,3 +33,26 @@ fn a_body_costs_no_more_than_its_budget() {
     budget!("sixty_kilobytes_of_clean_text").assert(&cost("text/plain", &clean));
     budget!("an_image").assert(&cost("image/png", &clean));
 }
+
+#[test]
+fn a_callback_reads_the_buffer_once_and_writes_it_at_most_once() {
+    let host = built_in();
+    for (body, writes) in
+        [(lines(r#"{"mail": "ada@example.com"},"#), 1), (lines(r#"{"none": "of them"},"#), 0)]
+    {
+        let stream = host.get("/").send();
+        stream.respond_cut(&of_type("application/json", body), &Chunks::Whole);
+        let transcript = stream.transcript();
+        assert_eq!(transcript.matches("proxy_get_buffer_bytes").count(), 1);
+        assert_eq!(transcript.matches("proxy_set_buffer_bytes").count(), writes);
+    }
+    let stream = host.get("/").send();
+    stream
+        .respond_cut(&of_type("text/plain", "ada@example.com bob@example.com ".repeat(100)), &Chunks::Of(7));
+    for callback in
+        stream.transcript().split("> on_").filter(|callback| callback.starts_with("response_body"))
+    {
+        assert!(callback.matches("proxy_get_buffer_bytes").count() <= 1, "{callback}");
+        assert!(callback.matches("proxy_set_buffer_bytes").count() <= 1, "{callback}");
+    }
+}

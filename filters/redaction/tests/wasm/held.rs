@@ -223,3 +223,27 @@ fn two_redactions_in_a_chain_each_do_their_part() {
     assert_eq!(through(&host, &response, &Chunks::Of(1)).text(), "[REDACTED] [REDACTED] end");
     host.assert_no_findings();
 }
+
+#[test]
+fn a_reply_of_the_proxy_itself_is_looked_into_as_any_other() {
+    let blocks = json!({"version": 1, "direction": ["request"], "detectors": [
+        {"name": "card", "kind": "credit_card", "action": {"type": "block"}}]});
+    let replaces = json!({"version": 1, "detectors": [
+        {"name": "word", "kind": "literal", "literals": ["forwarded"], "action": {"type": "replace", "with": "WORD"}}]});
+    let plugin = |name: &str, config: Value| filter("redaction").name(name).json(&config);
+    let host = Host::envoy().plugin(plugin("first", replaces)).plugin(plugin("second", blocks)).start();
+    let stream = host.post("/").header("content-type", "text/plain").open();
+    stream.data("4111111111111111", true);
+    assert_eq!(stream.answered().text(), "the request is not WORD\n");
+}
+
+#[test]
+fn text_in_other_encodings_passes_undamaged() {
+    let host = built_in();
+    let utf16: Vec<u8> = "caf\u{e9} 4111".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for body in [utf16, b"caf\xe9 na\xefve \0\xff\xfe".to_vec()] {
+        for plan in [Chunks::Whole, Chunks::Of(1)] {
+            assert_eq!(through(&host, &of_type("text/plain", body.clone()), &plan).body, body);
+        }
+    }
+}

@@ -126,8 +126,8 @@ fn a_stream_is_not_held_back() {
         ("one\n", "one\n"),
         ("SECR", "one\nSECR"),
         ("ET=hun", "one\nSECRET=[REDACTED]"),
-        ("ter2\n", "one\nSECRET=[REDACTED]\n"),
-        ("two\n", "one\nSECRET=[REDACTED]\ntwo\n"),
+        ("ter2\n\n", "one\nSECRET=[REDACTED]\n\n"),
+        ("two\n", "one\nSECRET=[REDACTED]\n\ntwo\n"),
     ] {
         stream.respond_data(part, false);
         seen = stream.downstream().unwrap().text();

@@ -227,7 +227,7 @@ fn a_mask_is_as_long_as_what_it_hides() {
 fn an_event_ends_with_an_empty_line_and_so_does_all_that_is_in_it() {
     let all = rules(BUILT_IN);
     let events = "data: ada@example.com\n\ndata: password='open\n\ndata: shut' +1415\n\ndata: 5550123\n\n";
-    let after = "data: MAIL\n\ndata: password='*\ndata: shut' +1415\n\ndata: 5550123\n\n";
+    let after = "data: MAIL\n\ndata: password='*\n\ndata: shut' +1415\n\ndata: 5550123\n\n";
     assert_eq!(whole(&all, Body::Events, events), after);
 }
 
