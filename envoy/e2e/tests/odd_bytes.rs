@@ -56,9 +56,12 @@ fn in_any_response_header() {
     let envoy = Envoy::with(Bootstrap::all().upstream(upstream.address())).start();
     for name in NAMES {
         let response = envoy.get(&format!("/{name}")).send();
-        assert_eq!(response.status, 200, "{name}:\n{}", envoy.log());
+        // A body in a coding that nobody knows cannot be looked at.
+        let status = if name == "content-encoding" { 502 } else { 200 };
+        assert_eq!(response.status, status, "{name}:\n{}", envoy.log());
+        assert!(!response.text().contains("hunter2"), "{name}");
         // Those two are set on the way.
-        if !["x-training", "server"].contains(&name) {
+        if status == 200 && !["x-training", "server"].contains(&name) {
             assert!(
                 response.headers.contains(&(name.to_owned(), odd())),
                 "{name} should come through: {response:?}"
