@@ -1,6 +1,7 @@
 //! Values that go as a whole: of members with a name or at a place that a detector is for.
 
-use super::{Json, LONGEST_SCALAR, Part, State, number, token};
+use super::token::{number, token};
+use super::{Json, LONGEST_SCALAR, Part, State};
 use crate::action::Change;
 use crate::rules::Rules;
 use crate::scan::Tally;

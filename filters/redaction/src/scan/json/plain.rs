@@ -1,6 +1,7 @@
 //! The way through what is plain: nearly all of JSON has nothing in it that matters, and is passed here without a stop.
 
-use super::{Json, LONGEST_NAME, State, number};
+use super::token::number;
+use super::{Json, LONGEST_NAME, State};
 use crate::rules::Rules;
 use crate::scan::quote::quote_or_escape;
 use crate::scan::stack::DEEPEST;
