@@ -27,18 +27,18 @@ that() { passed=$((passed + 1)); echo "ok: $*"; }
 serves() { [ "$(curl -s -o /dev/null -w '%{http_code}' "localhost:$1/get")" = 200 ]; }
 envoy_of() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["processes"][1]["id"])' "$here/$1/state.json"; }
 
-in_checkout a up | grep -q "localhost:${ports[0]}/headers" || fail "up should print what to try"
+grep -q "localhost:${ports[0]}/headers" <<<"$(in_checkout a up)" || fail "up should print what to try"
 serves "${ports[0]}" || fail "up should return when all serves"
 that "up returns when all serves, and prints what to try"
 
 first=$(envoy_of a)
-in_checkout a up | grep -q 'already up' || fail "a second up should change nothing"
+grep -q "already up" <<<"$(in_checkout a up)" || fail "a second up should change nothing"
 [ "$(envoy_of a)" = "$first" ] || fail "a second up should keep the Envoy that runs"
 that "a second up changes nothing"
 
 in_checkout b up >/dev/null
 { serves "${ports[0]}" && serves "${ports[3]}"; } || fail "two checkouts should run side by side"
-in_checkout b down | grep -qx down || fail "down should say so"
+grep -qx down <<<"$(in_checkout b down)" || fail "down should say so"
 serves "${ports[0]}" || fail "down should end nothing of another checkout"
 that "two checkouts run side by side, and down ends only its own"
 
@@ -62,6 +62,6 @@ for process in $processes; do
     state=$(sed 's/.*) \(.\).*/\1/' "/proc/$process/stat" 2>/dev/null || echo Z)
     [ "$state" = Z ] || fail "down should have ended process $process"
 done
-in_checkout a down | grep -qx 'nothing is up' || fail "a second down should find nothing"
+grep -qx 'nothing is up' <<<"$(in_checkout a down)" || fail "a second down should find nothing"
 that "down ends what up started, and a second down finds nothing"
 echo "$passed passed, 0 failed"
