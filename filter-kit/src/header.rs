@@ -43,7 +43,7 @@ pub const FRAMING: [&str; 8] = [
 ];
 
 /// The same and `host`, which Envoy has as `:authority`, a pseudo-header.
-const NOT_SETTABLE: [&str; 9] = {
+pub const NOT_SETTABLE: [&str; 9] = {
     let [a, b, c, d, e, f, g, h] = FRAMING;
     [a, b, "host", c, d, e, f, g, h]
 };

@@ -1,6 +1,23 @@
-//! A message for tests of conditions and templates, as a filter's own tests may have it too.
+//! What tests of the kit and of filters share: a message for conditions and templates, and what fuzzers found.
+
+use std::io;
+use std::path::Path;
 
 use crate::reads::{Map, Reads};
+
+/// Hands each file of a fuzz target's corpus to `run`, which panics if it fails.
+///
+/// # Errors
+///
+/// The folder or a file of it cannot be read, or there is none.
+pub fn replay(folder: impl AsRef<Path>, run: fn(&[u8])) -> io::Result<()> {
+    let mut any = false;
+    for file in std::fs::read_dir(folder)? {
+        run(&std::fs::read(file?.path())?);
+        any = true;
+    }
+    if any { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NotFound, "there is no file in it")) }
+}
 
 /// A message that has what it is given, and counts what it is asked for.
 #[derive(Clone, Debug, Default)]

@@ -136,6 +136,16 @@ impl Upstream {
         Self::answering(|_| Reply::new(200, "hello\n").header("content-type", "text/plain"))
     }
 
+    /// Answers with the status in the path, after the milliseconds in it: `/200/50`. 200 at once if there is none.
+    pub fn as_asked() -> Self {
+        Self::answering(|seen| {
+            let mut parts = seen.path.split(['/', '?']).skip(1).map(|part| part.parse::<u16>());
+            let status = parts.next().and_then(Result::ok).unwrap_or(200);
+            let wait = parts.next().and_then(Result::ok).unwrap_or(0);
+            Reply::new(status, "").after(Duration::from_millis(wait.into()))
+        })
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -9,23 +9,12 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use meshloom_lab::{Bootstrap, Envoy, Prometheus, Reply, Request, Upstream};
+use meshloom_lab::{Bootstrap, Envoy, Prometheus, Request, Upstream};
 use meshloom_metrics::{Queries, Terms};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// Answers with the status in the path, after the milliseconds in it: `/200/50`.
-fn upstream() -> Upstream {
-    Upstream::answering(|seen| {
-        let mut parts = seen.path.split('/').skip(1).map(|part| part.parse::<u16>());
-        let status = parts.next().and_then(Result::ok).unwrap_or(200);
-        let wait = parts.next().and_then(Result::ok).unwrap_or(0);
-        Reply::new(status, "").after(Duration::from_millis(wait.into()))
-    })
-}
 
 /// Everything that can be recorded, and an objective.
 const EXTENDED: &str = r#"{
@@ -90,7 +79,7 @@ fn assert_near(actual: f64, expected: f64, what: &str) {
 
 #[test]
 fn prometheus_answers_every_query_through_a_reset_several_workers_and_two_envoys() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let (first, second) = (timed(&upstream, 2), timed(&upstream, 1));
     let Some(prometheus) = scraping(&[&first, &second]) else { return };
     let asking = Asking::new(&prometheus);
@@ -178,7 +167,7 @@ fn prometheus_answers_every_query_through_a_reset_several_workers_and_two_envoys
 
 #[test]
 fn before_any_request_there_are_no_errors_and_no_durations() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = timed(&upstream, 1);
     let Some(prometheus) = scraping(&[&envoy]) else { return };
     let asking = Asking::new(&prometheus);
@@ -198,7 +187,7 @@ fn histograms_have_the_bounds_of_their_bootstrap() {
     for bootstrap in [Bootstrap::filter("http-timing"), Bootstrap::all()] {
         let tree: Value = serde_json::from_str(&bootstrap.to_json()).unwrap();
         let settings = tree["stats_config"]["histogram_bucket_settings"].as_array().unwrap();
-        let upstream = upstream();
+        let upstream = Upstream::as_asked();
         let bootstrap = bootstrap.upstream(upstream.address());
         let everything_lasts =
             r#""long_lived_after": 0, "long_lived_when": {"methods": ["POST"]}, "metrics""#;
@@ -229,7 +218,7 @@ fn histograms_have_the_bounds_of_their_bootstrap() {
 
 #[test]
 fn a_bound_for_the_beginning_of_a_name_is_enough_as_istio_writes_it() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let settings = json!([{
         "match": { "prefix": "wasmcustom.wasm_http_inbound_duration_ms" }, "buckets": [7, 77],
     }]);
@@ -263,7 +252,7 @@ fn promtool_has_nothing_against_the_metrics_but_what_is_listed_with_its_reason()
         eprintln!("SKIPPED: no metric was linted, because there is no promtool here");
         return;
     };
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let bootstrap = Bootstrap::all().upstream(upstream.address()).configure("http-timing", EXTENDED);
     let envoy = Envoy::with(bootstrap).start();
     envoy.get("/200").send();

@@ -1,33 +1,22 @@
 //! Every input that a fuzzer found worth keeping.
 #![expect(clippy::unwrap_used, reason = "all of this is a test: clippy knows only the functions marked so")]
 
-use std::fs;
-use std::path::Path;
+use filter_kit::testing::replay;
 
 #[path = "../fuzz/entry.rs"]
 mod entry;
 
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut count = 0;
-    for file in fs::read_dir(&folder).unwrap() {
-        run(&fs::read(file.unwrap().path()).unwrap());
-        count += 1;
-    }
-    assert!(count > 0, "{}: there is nothing", folder.display());
-}
-
 #[test]
 fn the_corpus_of_configurations_holds() {
-    replay("configuration", entry::configuration);
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/configuration"), entry::configuration).unwrap();
 }
 
 #[test]
 fn the_corpus_of_lists_holds() {
-    replay("list", entry::list);
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/list"), entry::list).unwrap();
 }
 
 #[test]
 fn the_corpus_of_hosts_holds() {
-    replay("host", entry::host);
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/host"), entry::host).unwrap();
 }

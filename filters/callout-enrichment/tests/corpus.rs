@@ -6,28 +6,17 @@
     reason = "all of this is a test: clippy knows only the functions marked so"
 )]
 
-use std::fs;
-use std::path::Path;
+use filter_kit::testing::replay;
 
 #[path = "../fuzz/entry.rs"]
 mod entry;
 
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut count = 0;
-    for file in fs::read_dir(&folder).unwrap() {
-        run(&fs::read(file.unwrap().path()).unwrap());
-        count += 1;
-    }
-    assert!(count > 0, "{}: there is nothing", folder.display());
-}
-
 #[test]
 fn the_corpus_of_answers_holds() {
-    replay("answer", entry::answer);
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/answer"), entry::answer).unwrap();
 }
 
 #[test]
 fn the_corpus_of_questions_holds() {
-    replay("question", entry::question);
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/question"), entry::question).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Names, and which of them an operation may touch.
 
 use filter_kit::config::{Node, Text};
-use filter_kit::header::{self, FRAMING};
+use filter_kit::header::{self, FRAMING, NOT_SETTABLE};
 
 use crate::host::Side;
 use crate::value::Kind;
@@ -78,17 +78,7 @@ pub(crate) enum Use {
 
 const REQUEST: Text =
     Text::pattern("^(:path|:authority|:method|[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})$").but_not(&FRAMING);
-const RESPONSE: Text = Text::pattern("^(:status|[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})$").but_not(&[
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-]);
+const RESPONSE: Text = Text::pattern("^(:status|[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256})$").but_not(&NOT_SETTABLE);
 
 impl Guard<'_> {
     /// Reads the name of a header that is to be changed.

@@ -93,6 +93,17 @@ pub(crate) enum Verdict {
     Runs(usize, Rest),
 }
 
+/// Where a match ends, if there is one and that can be told.
+impl From<Result<Option<usize>, More>> for Verdict {
+    fn from(end: Result<Option<usize>, More>) -> Self {
+        match end {
+            Ok(Some(end)) => Self::Match(end),
+            Ok(None) => Self::No,
+            Err(More) => Self::Need,
+        }
+    }
+}
+
 /// What a detector found at a trigger.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn a_client_that_leaves_before_the_response_is_counted_in_no_class() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = extended(&upstream, json!({})).start();
     envoy.get("/200/2000").send_and_leave(Duration::from_millis(100));
     envoy.wait_for_stat("wasm_http_inbound_duration_ms_count", 1);
@@ -48,7 +48,7 @@ fn an_upstream_that_is_not_there_is_a_503_of_envoy_and_a_reset() {
 
 #[test]
 fn a_timeout_is_a_504_of_envoy_and_no_reset() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = extended(&upstream, json!({"timeout": "0.1s"})).start();
     assert_eq!(envoy.get("/200/3000").send().status, 504);
     envoy.wait_for_stat("wasm_http_inbound_requests_total", 1);
@@ -85,7 +85,7 @@ fn a_response_that_runs_out_of_time_is_the_upstreams_all_the_same() {
 
 #[test]
 fn what_envoy_answers_by_itself_is_a_local_reply_of_its_class() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let bootstrap = bootstrap("INBOUND").upstream(upstream.address()).configure("http-timing", EXTENDED);
     let envoy = Envoy::with(bootstrap.connection_manager(|manager| {
         manager["route_config"]["virtual_hosts"][0]["routes"] = json!([
@@ -108,7 +108,7 @@ fn what_envoy_answers_by_itself_is_a_local_reply_of_its_class() {
 
 #[test]
 fn streams_that_an_earlier_filter_answered_are_counted_and_were_never_under_way() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     // Last in the chain here: the request is answered before it comes to http-timing.
     let bootstrap = Bootstrap::all().upstream(upstream.address()).configure("http-timing", EXTENDED);
     let bootstrap = bootstrap.connection_manager(|manager| {
@@ -126,7 +126,7 @@ fn streams_that_an_earlier_filter_answered_are_counted_and_were_never_under_way(
 
 #[test]
 fn a_head_request_is_counted_as_any_other() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = extended(&upstream, json!({})).start();
     assert_eq!(envoy.request("HEAD", "/200").send().status, 200);
     envoy.wait_for_stat("wasm_http_inbound_requests_total", 1);
@@ -136,7 +136,7 @@ fn a_head_request_is_counted_as_any_other() {
 
 #[test]
 fn a_request_of_http_1_0_is_counted_as_any_other() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let bootstrap = bootstrap("INBOUND").upstream(upstream.address()).configure("http-timing", EXTENDED);
     let envoy = Envoy::with(bootstrap.connection_manager(|manager| {
         manager["http_protocol_options"] =
@@ -207,7 +207,7 @@ fn sizes_are_of_headers_and_body() {
 
 #[test]
 fn streams_are_under_way_until_they_end_however_they_do() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = extended(&upstream, json!({})).start();
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..6)

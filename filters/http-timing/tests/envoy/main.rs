@@ -19,16 +19,6 @@ use std::time::Duration;
 use meshloom_lab::{Bootstrap, Envoy, Reply, Request, Starting, Upstream, metric};
 use serde_json::{Value, json};
 
-/// Answers with the status in the path, after the milliseconds in it: `/200/50`.
-fn upstream() -> Upstream {
-    Upstream::answering(|seen| {
-        let mut parts = seen.path.split(['/', '?']).skip(1).map(|part| part.parse::<u16>());
-        let status = parts.next().and_then(Result::ok).unwrap_or(200);
-        let wait = parts.next().and_then(Result::ok).unwrap_or(0);
-        Reply::new(status, "").after(Duration::from_millis(wait.into()))
-    })
-}
-
 /// The filter's bootstrap, with the configuration that is the default, at a listener of that direction.
 fn bootstrap(direction: &'static str) -> Bootstrap {
     Bootstrap::filter("http-timing")
@@ -109,7 +99,7 @@ fn every_stream_is_counted_once_in_its_class_and_direction() {
         ("OUTBOUND", "outbound", "inbound"),
         ("UNSPECIFIED", "inbound", "outbound"),
     ] {
-        let upstream = upstream();
+        let upstream = Upstream::as_asked();
         let envoy = Envoy::with(directed(&upstream, traffic)).start();
         for (path, times) in [("/200", 4), ("/204", 1), ("/302", 3), ("/404", 2), ("/503", 1)] {
             for _ in 0..times {
@@ -127,7 +117,7 @@ fn every_stream_is_counted_once_in_its_class_and_direction() {
 
 #[test]
 fn a_direction_that_is_given_is_not_asked_for() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let json = r#"{"version": 1, "direction": "outbound"}"#;
     let envoy = Envoy::with(directed(&upstream, "INBOUND").configure("http-timing", json)).start();
     envoy.get("/200").send();
@@ -161,7 +151,7 @@ fn send(envoy: &Envoy, times: [(&str, usize); 2]) {
 
 #[test]
 fn two_listeners_of_one_plugin_keep_their_directions_apart() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     // The plugins differ in nothing but the listener they stand in.
     let bootstrap = with_second_listener(directed(&upstream, "INBOUND"), |listener| {
         listener["traffic_direction"] = "OUTBOUND".into();
@@ -174,7 +164,7 @@ fn two_listeners_of_one_plugin_keep_their_directions_apart() {
 
 #[test]
 fn two_plugins_in_one_vm_keep_their_configurations_apart() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let configuration = |listener: &mut Value| {
         let filter = "/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
         let value = listener.pointer_mut(&format!("{filter}/configuration/value")).unwrap();
@@ -193,7 +183,7 @@ fn two_plugins_in_one_vm_keep_their_configurations_apart() {
 
 #[test]
 fn durations_are_milliseconds_of_the_whole_exchange() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = Envoy::with(directed(&upstream, "INBOUND")).start();
     for _ in 0..3 {
         envoy.get("/200/300").send();
@@ -211,7 +201,7 @@ fn durations_are_milliseconds_of_the_whole_exchange() {
 
 #[test]
 fn the_log_line_is_one_json_object_without_the_query() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let json = r#"{"version": 1, "log": {"enabled": true, "max_path": 16}}"#;
     let bootstrap = directed(&upstream, "INBOUND").configure("http-timing", json);
     let envoy = Envoy::with(bootstrap).start();
@@ -232,7 +222,7 @@ fn the_log_line_is_one_json_object_without_the_query() {
 
 #[test]
 fn metrics_carry_the_names_of_the_lab_and_nothing_of_a_request() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     // As Istio's proxy: of what is Envoy's own, little is kept (istio, `envoy_bootstrap.json`, `stats_matcher`).
     let bootstrap = directed(&upstream, "INBOUND").edit(|tree| {
         tree["stats_config"]["stats_matcher"] =
@@ -270,7 +260,7 @@ fn metrics_carry_the_names_of_the_lab_and_nothing_of_a_request() {
 
 #[test]
 fn the_tag_of_istio_is_a_label() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let json = r#"{"version": 1, "metrics": {"tag_style": "istio"}, "slices": [
         {"name": "api", "when": {"methods": ["GET"]}}]}"#;
     let bootstrap = directed(&upstream, "INBOUND").configure("http-timing", json).edit(|tree| {
@@ -289,7 +279,7 @@ fn the_tag_of_istio_is_a_label() {
 
 #[test]
 fn an_envoy_that_withholds_callbacks_calls_only_what_the_rest_needs() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let allowed = [
         "clock_time_get",
         "proxy_call_foreign_function",

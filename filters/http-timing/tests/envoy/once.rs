@@ -41,7 +41,7 @@ fn an_internal_redirect_is_part_of_the_stream_that_it_ends_in() {
 
 #[test]
 fn every_end_at_once_is_counted_once_each() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let envoy = extended(&upstream, json!({})).concurrency(2).start();
     std::thread::scope(|scope| {
         for client in 0..4 {

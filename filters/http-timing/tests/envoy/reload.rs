@@ -70,7 +70,7 @@ fn configuration(n: u64) -> Value {
 
 #[test]
 fn configurations_change_under_load_and_no_request_or_count_is_lost() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let (bootstrap, mut discovery) = Discovery::of(bootstrap("INBOUND").upstream(upstream.address()));
     discovery.configure(&configuration(0));
     let envoy = Envoy::with(bootstrap).concurrency(WORKERS).start();
@@ -135,7 +135,7 @@ fn configurations_change_under_load_and_no_request_or_count_is_lost() {
 
 #[test]
 fn a_configuration_that_is_refused_changes_nothing() {
-    let upstream = upstream();
+    let upstream = Upstream::as_asked();
     let (bootstrap, mut discovery) = Discovery::of(bootstrap("INBOUND").upstream(upstream.address()));
     discovery.configure(&json!({"version": 1}));
     let envoy = Envoy::with(bootstrap).start();

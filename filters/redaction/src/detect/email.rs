@@ -41,11 +41,7 @@ pub(super) fn at(text: &Text<'_>, at: usize) -> (usize, Verdict) {
     if plain == 0 {
         return (start, Verdict::No);
     }
-    let verdict = match domain(text, at + 1) {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    };
+    let verdict = Verdict::from(domain(text, at + 1));
     (start, verdict)
 }
 

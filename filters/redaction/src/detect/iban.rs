@@ -100,11 +100,7 @@ pub(super) fn at(text: &Text<'_>, start: usize, boundary: Boundary) -> Verdict {
     if !boundary.begins(text, start) {
         return Verdict::No;
     }
-    match end(text, start, boundary) {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    }
+    Verdict::from(end(text, start, boundary))
 }
 
 fn end(text: &Text<'_>, start: usize, boundary: Boundary) -> Result<Option<usize>, More> {

@@ -18,11 +18,7 @@ pub(super) fn v4(text: &Text<'_>, at: usize, boundary: Boundary) -> (usize, Verd
     if text.before(start) == Some(b'.') || !boundary.begins(text, start) {
         return (start, Verdict::No);
     }
-    let verdict = match end_of_v4(text, start, boundary) {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    };
+    let verdict = Verdict::from(end_of_v4(text, start, boundary));
     (start, verdict)
 }
 
@@ -63,11 +59,7 @@ pub(super) fn v6(text: &Text<'_>, at: usize, boundary: Boundary) -> (usize, Verd
     if matches!(text.before(start), Some(b':' | b'.')) || !boundary.begins(text, start) {
         return (start, Verdict::No);
     }
-    let verdict = match end_of_v6(text, start, boundary) {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    };
+    let verdict = Verdict::from(end_of_v6(text, start, boundary));
     (start, verdict)
 }
 

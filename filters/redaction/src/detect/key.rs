@@ -155,9 +155,5 @@ pub(super) fn pem(text: &Text<'_>, start: usize, cap: usize) -> Verdict {
 }
 
 fn verdict(end: Result<Option<usize>, More>) -> Verdict {
-    match end {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    }
+    Verdict::from(end)
 }

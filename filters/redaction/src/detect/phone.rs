@@ -11,11 +11,7 @@ pub(super) fn at(text: &Text<'_>, start: usize, boundary: Boundary) -> Verdict {
     {
         return Verdict::No;
     }
-    match end(text, start + 1, boundary) {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    }
+    Verdict::from(end(text, start + 1, boundary))
 }
 
 fn end(text: &Text<'_>, start: usize, boundary: Boundary) -> Result<Option<usize>, More> {

@@ -12,11 +12,7 @@ pub(super) fn at(text: &Text<'_>, start: usize, boundary: Boundary, plain: bool)
     if joined || !boundary.begins(text, start) {
         return Verdict::No;
     }
-    match end(text, start, boundary, plain) {
-        Ok(Some(end)) => Verdict::Match(end),
-        Ok(None) => Verdict::No,
-        Err(More) => Verdict::Need,
-    }
+    Verdict::from(end(text, start, boundary, plain))
 }
 
 fn end(text: &Text<'_>, start: usize, boundary: Boundary, plain: bool) -> Result<Option<usize>, More> {
