@@ -180,6 +180,11 @@ test-bench: optimize python # The cost table, briefly: that it can be made, and 
 	$(call say,testing the cost table)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table -- --quick
 
+.PHONY: fuzz
+fuzz: cargo ## Run fuzz targets, each for FUZZ_SECONDS=600 [FUZZ=filters/redaction/fuzz/body]
+	$(call say,fuzzing)
+	@scripts/fuzz.sh $(FUZZ)
+
 .PHONY: dashboard
 dashboard: cargo ## Write the Grafana dashboard and the list in docs/metrics.md from metrics/queries.yaml
 	@$(CARGO) run --quiet --package meshloom-metrics -- dashboard

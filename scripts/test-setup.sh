@@ -37,6 +37,7 @@ named cargo rustup make demo
 named python3 'apt-get install python3' make up
 named python3 'apt-get install python3' scripts/tool.sh envoy
 named python3 'apt-get install python3' scripts/tool.sh httpbin
+named cargo-fuzz 'cargo install' scripts/fuzz.sh
 
 for absent in node npm; do
     code=0
