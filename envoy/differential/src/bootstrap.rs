@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use meshloom_lab::{Bootstrap, root};
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{FailurePolicy, Kind, Plugin, Scenario};
+use crate::scenario::{Direction, FailurePolicy, Kind, Plugin, Scenario};
 
 const MODULE: &str = "target/wasm32-unknown-unknown/release/probe.wasm";
 
@@ -29,7 +29,11 @@ pub(crate) fn bootstrap(
             "listeners": [{
                 "name": "listener",
                 "address": {},
-                "traffic_direction": "INBOUND",
+                "traffic_direction": match scenario.direction {
+                    Direction::Inbound => "INBOUND",
+                    Direction::Outbound => "OUTBOUND",
+                    Direction::Unspecified => "UNSPECIFIED",
+                },
                 "per_connection_buffer_limit_bytes": scenario.buffer_limit.unwrap_or(1 << 20),
                 "filter_chains": [{ "name": "chain", "filters": filter }],
             }],
@@ -128,6 +132,7 @@ fn configuration(plugin: &Plugin) -> Value {
         FailurePolicy::Closed => "FAIL_CLOSED",
         FailurePolicy::Open => "FAIL_OPEN",
         FailurePolicy::Reload => "FAIL_RELOAD",
+        FailurePolicy::Unspecified => "UNSPECIFIED",
     };
     config.insert("failure_policy".to_owned(), json!(policy));
     let program = plugin.program.as_ref().map(Value::to_string);

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use proxy_wasm_harness as pwh;
-use pwh::{HeaderMap, Host, HostBuilder, Level, LogLine, Module, Profile, Response, Role};
+use pwh::{HeaderMap, Host, HostBuilder, Level, LogLine, Module, Profile, Response, Role, TrafficDirection};
 use serde_json::{Value, json};
 
 use crate::observation::{End, Message, Observation};
 use crate::scenario::{
-    After, Answer, Cluster, FailurePolicy, Plugin, Protocol, Request, Reset, Scenario, Step, Text, Until,
+    After, Answer, Cluster, Direction, FailurePolicy, Plugin, Protocol, Request, Reset, Scenario, Step, Text,
+    Until,
 };
 
 /// How long a stream may take to end, in virtual time.
@@ -88,6 +89,7 @@ fn configured(module: &Module, plugin: &Plugin) -> pwh::Plugin {
             FailurePolicy::Closed => pwh::FailurePolicy::FailClosed,
             FailurePolicy::Open => pwh::FailurePolicy::FailOpen,
             FailurePolicy::Reload => pwh::FailurePolicy::FailReload,
+            FailurePolicy::Unspecified => pwh::FailurePolicy::default(),
         });
     if plugin.allow_on_headers_stop_iteration == Some(true) {
         configured = configured.allow_on_headers_stop_iteration();
@@ -105,6 +107,11 @@ fn configured(module: &Module, plugin: &Plugin) -> pwh::Plugin {
 fn world(mut builder: HostBuilder, scenario: &Scenario) -> HostBuilder {
     builder = builder.buffer_limit(scenario.buffer_limit.map_or(1 << 20, |limit| limit as usize));
     builder = builder.node("node-id", "node-cluster", json!({ "role": "test" }));
+    builder = builder.traffic_direction(match scenario.direction {
+        Direction::Inbound => TrafficDirection::Inbound,
+        Direction::Outbound => TrafficDirection::Outbound,
+        Direction::Unspecified => TrafficDirection::Unspecified,
+    });
     for path in &scenario.routes {
         builder = builder.route_by_path(path, path);
     }

@@ -38,6 +38,9 @@ pub struct Scenario {
     /// Metadata of the route, by filter.
     #[serde(default)]
     pub route_metadata: BTreeMap<String, Value>,
+    /// Which way the listener's traffic goes.
+    #[serde(default)]
+    pub direction: Direction,
     /// Whether streams are logged when they begin as well, as access logs can be.
     #[serde(default)]
     pub logs_beginnings: bool,
@@ -53,6 +56,19 @@ pub struct Scenario {
     /// Beginnings of the names of metrics that are observed at the end.
     #[serde(default)]
     pub metrics: Vec<String>,
+}
+
+/// A listener's `traffic_direction`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// As of a sidecar's listener for its own service.
+    #[default]
+    Inbound,
+    /// As of a sidecar's listener for other services, and of Istio's gateways.
+    Outbound,
+    /// As of a listener of which nothing is said.
+    Unspecified,
 }
 
 /// What the plugins filter.
@@ -110,6 +126,8 @@ pub enum FailurePolicy {
     Open,
     /// They are answered 503 until there is a new VM.
     Reload,
+    /// What the host does when nothing is said of it.
+    Unspecified,
 }
 
 /// A service that plugins call.
