@@ -194,6 +194,7 @@ fn main() {
                 resource_version: "1".to_owned(),
                 policy: meshloom_agent::PullPolicy::default(),
                 pull_secret: None,
+                verification_key: None,
                 timeout: Duration::from_secs(30),
             };
             runtime.block_on(shelf.obtain(wanted)).unwrap()

@@ -3,6 +3,7 @@
 //! It is parsed whole, function by function as it is read from disk, and compared with what Envoy provides and needs
 //! (`module`); and where a rule says so, its image has to be signed (`cosign`, `rules`).
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
@@ -55,10 +56,12 @@ impl Trust {
         Self { rules, ..self }
     }
 
-    /// The rule on signatures of a registry and repository, if there is one that is not off.
+    /// What there is to say about the signatures of a registry and repository: by the rules, and by the resource that asks
+    /// for it. All of it counts, so a resource can ask for more than the rules do, and not for less.
     #[must_use]
-    pub fn rule(&self, reference: &str) -> Option<&Rule> {
-        self.rules.rule(reference)
+    pub fn rules<'a>(&'a self, reference: &str, key: Option<&PublicKey>) -> Vec<Cow<'a, Rule>> {
+        let of_resource = key.map(|key| Cow::Owned(Rule::of_resource(key.clone())));
+        self.rules.rule(reference).map(Cow::Borrowed).into_iter().chain(of_resource).collect()
     }
 
     /// Reads a module and says what Envoy could not run about it. Blocks on the disk.

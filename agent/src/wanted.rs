@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::trust::PublicKey;
 use crate::{Secret, Sha256};
 
 /// When a tag or a URL is looked up again (`ISTIO_META_WASM_IMAGE_PULL_POLICY`).
@@ -32,6 +33,8 @@ pub struct Wanted {
     pub policy: PullPolicy,
     /// A Docker configuration in JSON, to be used instead of what the agent has of its own.
     pub pull_secret: Option<Secret>,
+    /// Who has to have signed it, whatever the agent's own rules say (`ISTIO_META_WASM_VERIFICATION_KEY`).
+    pub verification_key: Option<PublicKey>,
     /// How long one attempt to obtain it may take in all. (`http_uri.timeout`, 5 s if it is not given.)
     pub timeout: Duration,
 }

@@ -10,8 +10,16 @@
 
 #[path = "support/files.rs"]
 mod files;
+#[path = "support/image.rs"]
+mod image;
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/server.rs"]
+mod server;
+#[path = "cli/signed.rs"]
+mod signed;
+#[path = "support/signer.rs"]
+mod signer;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -90,12 +90,14 @@ impl Convert {
 
     /// What can be asked for, unless there is something that cannot.
     fn wanted(&self, found: Vec<Found>) -> Result<Vec<(String, Wanted)>, Failure> {
-        let secret = self.wanting.secret()?;
+        let (secret, key) = (self.wanting.secret()?, self.wanting.key()?);
         let (mut wanted, mut lines) = (Vec::new(), Vec::new());
         for Found { place, wanted: one } in found {
             match one {
                 Ok(one) => {
-                    wanted.push((place, Wanted { pull_secret: one.pull_secret.or(secret.clone()), ..one }))
+                    let pull_secret = one.pull_secret.or_else(|| secret.clone());
+                    let verification_key = one.verification_key.or_else(|| key.clone());
+                    wanted.push((place, Wanted { pull_secret, verification_key, ..one }));
                 }
                 Err(why) => lines.push(format!("{}: {place}: {why}", self.document.display())),
             }

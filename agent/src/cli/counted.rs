@@ -114,6 +114,7 @@ mod tests {
             resource_version: String::new(),
             policy: PullPolicy::Unspecified,
             pull_secret: None,
+            verification_key: None,
             timeout: Duration::from_secs(5),
         };
         let folder = tempfile::tempdir().unwrap();

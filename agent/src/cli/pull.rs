@@ -12,6 +12,7 @@ use super::threads::ThreadOptions;
 use super::{Failure, print};
 use crate::duration::duration;
 use crate::status::source;
+use crate::trust::PublicKey;
 use crate::{Held, PullPolicy, Secret, Sha256, Unavailable, Wanted};
 
 const EXAMPLES: &str = "\
@@ -53,6 +54,10 @@ pub(super) struct Wanting {
     /// Docker configuration (JSON) with the credentials, instead of what Docker has of its own
     #[arg(long, env = "MESHLOOM_PULL_SECRET_FILE", value_name = "FILE")]
     pull_secret_file: Option<PathBuf>,
+
+    /// Public key in PEM by which images have to be signed (cosign), besides what --signatures says
+    #[arg(long, env = "MESHLOOM_VERIFICATION_KEY", value_name = "FILE")]
+    verification_key: Option<PathBuf>,
 }
 
 /// How results are printed.
@@ -76,6 +81,7 @@ impl Wanting {
             resource_version: now.as_nanos().to_string(),
             policy: PullPolicy::Always,
             pull_secret: self.secret()?,
+            verification_key: self.key()?,
             timeout: self.pull_timeout,
         })
     }
@@ -89,6 +95,15 @@ impl Wanting {
                 Err(Failure::unusable(vec![format!("pull-secret-file: {}: {error}", path.display())]))
             }
         }
+    }
+
+    /// The key by which images have to be signed, if there is one.
+    pub(super) fn key(&self) -> Result<Option<PublicKey>, Failure> {
+        let Some(path) = &self.verification_key else { return Ok(None) };
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        let key = read.and_then(|text| PublicKey::from_pem(&text));
+        key.map(Some)
+            .map_err(|why| Failure::unusable(vec![format!("verification-key: {}: {why}", path.display())]))
     }
 }
 

@@ -16,9 +16,10 @@ const EXAMPLES: &str = "\
 Examples:
   meshloom-agent verify target/wasm32-wasip1/release/gate.wasm
   meshloom-agent verify --cache-dir=modules --signatures=signatures.yaml oci://registry.example.com/filters/gate:1.2
+  meshloom-agent verify --cache-dir=modules --verification-key=team.pub oci://registry.example.com/filters/gate:1.2
 
-A URL is fetched into the store as the agent would, its signatures checked by the rules of --signatures. Exit code 1:
-some module is not fit, or cannot be had.";
+A URL is fetched into the store as the agent would, its signatures checked by the rules of --signatures and by
+--verification-key. Exit code 1: some module is not fit, or cannot be had.";
 
 /// `meshloom-agent verify`
 #[derive(Args)]
@@ -52,12 +53,18 @@ struct Verdict {
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failure> {
         let trust = Trust::new(&self.fetching.trust).map_err(|why| Failure::unusable(super::lines(&why)))?;
+        let key = self.wanting.key()?;
         let mut verdicts = Vec::new();
         for module in &self.modules {
             verdicts.push(if is_url(module) {
                 self.url(module, &trust)?
             } else {
-                inspected(module.clone(), Path::new(module), &trust)
+                let mut verdict = inspected(module.clone(), Path::new(module), &trust);
+                if key.is_some() {
+                    let why = "only images of a registry can be signed: name it by oci://, or leave --verification-key out";
+                    verdict.problems.push(why.to_owned());
+                }
+                verdict
             });
         }
         match self.output {

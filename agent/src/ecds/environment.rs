@@ -18,6 +18,8 @@ const ENTRY: (u32, u32) = (1, 2);
 pub(super) struct Told {
     /// The pull secret, which may be empty: then it should be there and is not.
     pub(super) pull_secret: Option<Secret>,
+    /// The public key by which the module has to be signed, in PEM; empty or not, as it stands there.
+    pub(super) verification_key: Option<String>,
     pub(super) policy: PullPolicy,
     pub(super) resource_version: String,
     /// Whether there was any such variable.
@@ -38,6 +40,7 @@ pub(super) fn told(environment: &[u8]) -> Result<Told, Malformed> {
         let value = || text(entry, ENTRY.1, "the value of an environment variable");
         match key {
             b"WASM_IMAGE_PULL_SECRET" => told.pull_secret = Some(Secret::new(value()?.to_owned())),
+            b"WASM_VERIFICATION_KEY" => told.verification_key = Some(value()?.to_owned()),
             b"WASM_IMAGE_PULL_POLICY" => {
                 told.policy = match value()? {
                     "IfNotPresent" => PullPolicy::IfNotPresent,
@@ -95,15 +98,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_agent_is_told_secret_policy_and_version() {
+    fn the_agent_is_told_secret_key_policy_and_version() {
         let environment = of(&[
             ("ISTIO_META_WASM_IMAGE_PULL_SECRET", "{}"),
             ("ISTIO_META_WASM_IMAGE_PULL_POLICY", "Always"),
             ("ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION", "7"),
+            ("ISTIO_META_WASM_VERIFICATION_KEY", "-----BEGIN PUBLIC KEY-----"),
             ("MINE", "1"),
         ]);
         let told = told(&environment).unwrap();
         assert_eq!(told.pull_secret, Some(Secret::new("{}".into())));
+        assert_eq!(told.verification_key.as_deref(), Some("-----BEGIN PUBLIC KEY-----"));
         assert_eq!(told.policy, PullPolicy::Always);
         assert_eq!(told.resource_version, "7");
         assert!(told.any);

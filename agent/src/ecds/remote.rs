@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::filter::{Filter, Kind};
+use crate::trust::PublicKey;
 use crate::wire::{Any, Layer, Malformed, fields, merged, put_bytes, text};
 use crate::{Reason, Sha256, Unavailable, Wanted};
 
@@ -46,6 +47,14 @@ pub enum Unfetchable {
         /// The module's URL.
         url: String,
         /// What is wrong with it.
+        why: String,
+    },
+    /// A verification key that is none: what nobody can have signed is not served.
+    #[error("cannot fetch Wasm module {url}: ISTIO_META_WASM_VERIFICATION_KEY: {why}")]
+    Key {
+        /// The module's URL.
+        url: String,
+        /// What was found, and what would be right.
         why: String,
     },
 }
@@ -109,6 +118,10 @@ pub(super) fn wanted(
             }
         },
     };
+    let verification_key = match told.verification_key.as_deref().map(PublicKey::from_pem).transpose() {
+        Ok(key) => key,
+        Err(why) => return Ok(Err(Unfetchable::Key { url: shown(&url), why })),
+    };
     Ok(Ok(Wanted {
         url,
         checksum,
@@ -116,6 +129,7 @@ pub(super) fn wanted(
         resource_version: told.resource_version,
         policy: told.policy,
         pull_secret: told.pull_secret,
+        verification_key,
         timeout,
     }))
 }

@@ -42,6 +42,10 @@ impl Address {
             PullPolicy::Unspecified => !(url.scheme() == "oci" && path.ends_with(":latest")),
         };
         match url.scheme() {
+            "http" | "https" if wanted.verification_key.is_some() => Err(unusable(format!(
+                "{shown} has a verification key, and only OCI images can be signed: take the module from a registry, or \
+                 pin it by sha256 and leave the key out"
+            ))),
             "http" | "https" => Ok(Self {
                 scheme: Scheme::Http,
                 name: Sha256::of(wanted.url.as_bytes()),
@@ -143,6 +147,7 @@ mod tests {
             resource_version: String::new(),
             policy: PullPolicy::Unspecified,
             pull_secret: None,
+            verification_key: None,
             timeout: Duration::from_secs(5),
         }
     }

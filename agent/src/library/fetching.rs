@@ -9,7 +9,7 @@ use crate::fetch::{Downloaded, Resolved};
 use crate::status::FetchResult;
 use crate::store::Source;
 use crate::store::bundle::Entry;
-use crate::trust::{Policy, Signature};
+use crate::trust::{Policy, Rule, Signature};
 use crate::{Sha256, Wanted};
 
 /// Fetches, checks and stores.
@@ -134,7 +134,7 @@ fn accept(
 /// Takes a module out of an offline set. Blocks.
 fn unpack(inner: &Inner, entry: &Entry, wanted: &Wanted, address: &Address) -> Result<Landed, Unavailable> {
     let resolved = Resolved { checksum: Some(entry.checksum), ..Resolved::default() };
-    let signers = judge(inner, address, &resolved, || Ok(entry.signatures.clone()))?;
+    let signers = judge(inner, wanted, address, &resolved, Ok(entry.signatures.clone()))?;
     let downloaded = entry.copy_to(&inner.store.download_folder())?;
     accept(inner, wanted, address, vec![entry.checksum], downloaded, &signers)
 }
@@ -146,50 +146,62 @@ fn note(inner: &Inner, wanted: &Wanted, address: &Address, source: &Source, sign
     }
 }
 
-/// Who has signed what was resolved, as far as a rule wants to know.
+/// Who has signed what was resolved, as far as anybody wants to know.
 async fn signers(
     inner: &Inner,
     wanted: &Wanted,
     address: &Address,
     resolved: &Resolved,
 ) -> Result<Vec<Sha256>, Unavailable> {
-    let found = match inner.trust.rule(&address.reference) {
-        Some(_) if address.scheme == Scheme::Oci => inner.fetcher.signatures(wanted, resolved).await,
+    let found = match address.scheme {
+        Scheme::Oci if !inner.rules(wanted, address).is_empty() => {
+            inner.fetcher.signatures(wanted, resolved).await
+        }
         _ => Ok(Vec::new()),
     };
-    judge(inner, address, resolved, || found)
+    judge(inner, wanted, address, resolved, found)
 }
 
 /// Whether what was resolved may be used, by its signatures: the fingerprints of the keys that count.
 fn judge(
     inner: &Inner,
+    wanted: &Wanted,
     address: &Address,
     resolved: &Resolved,
-    found: impl FnOnce() -> Result<Vec<Signature>, Unavailable>,
+    found: Result<Vec<Signature>, Unavailable>,
 ) -> Result<Vec<Sha256>, Unavailable> {
-    let Some(rule) = inner.trust.rule(&address.reference) else { return Ok(Vec::new()) };
-    let judged = match (address.scheme, resolved.checksum) {
-        (Scheme::Http, _) if address.pinned.is_some() => return Ok(Vec::new()),
-        (Scheme::Http, _) => Err(Unavailable::new(
-            Reason::Unsigned,
-            format!("{} has to be signed, which is not possible over HTTP: pin it by sha256", address.shown),
-        )),
-        (Scheme::Oci, None) => Err(Unavailable::new(
-            Reason::Unsigned,
-            format!("{} has no manifest that could be signed", address.shown),
-        )),
-        (Scheme::Oci, Some(digest)) => found().and_then(|found| {
-            rule.check(&found, &digest, &address.reference)
-                .map_err(|why| Unavailable::new(Reason::Unsigned, why))
-        }),
-    };
-    match judged {
-        Err(error) if rule.policy() == Policy::Enforce => Err(error),
-        Err(error) => {
-            tracing::warn!("{error}");
-            Ok(Vec::new())
+    let mut signers = Vec::new();
+    for rule in inner.rules(wanted, address) {
+        match judged(&rule, address, resolved, &found) {
+            Err(error) if rule.policy() == Policy::Enforce => return Err(error),
+            Err(error) => tracing::warn!("{error}"),
+            Ok(keys) => signers.extend(keys),
         }
-        Ok(signers) => Ok(signers),
+    }
+    Ok(signers)
+}
+
+/// The same by one rule.
+fn judged(
+    rule: &Rule,
+    address: &Address,
+    resolved: &Resolved,
+    found: &Result<Vec<Signature>, Unavailable>,
+) -> Result<Vec<Sha256>, Unavailable> {
+    let unsigned = |why: String| Unavailable::new(Reason::Unsigned, why);
+    match (address.scheme, resolved.checksum) {
+        (Scheme::Http, _) if address.pinned.is_some() => Ok(Vec::new()),
+        (Scheme::Http, _) => Err(unsigned(format!(
+            "{} has to be signed, which is not possible over HTTP: pin it by sha256",
+            address.shown
+        ))),
+        (Scheme::Oci, None) => {
+            Err(unsigned(format!("{} has no manifest that could be signed", address.shown)))
+        }
+        (Scheme::Oci, Some(digest)) => {
+            let found = found.as_ref().map_err(Unavailable::clone)?;
+            rule.check(found, &digest, &address.reference).map_err(unsigned)
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //! to that other, too; not so what is pinned by a digest, since who knows it knows the module, and it must be had without
 //! network.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -27,7 +28,7 @@ use crate::fetch::Fetcher;
 use crate::status::Metrics;
 use crate::store::bundle::{Bundle, Packed};
 use crate::store::{Files, Source, Store, StoreOptions};
-use crate::trust::{Policy, Trust};
+use crate::trust::{Policy, PublicKey, Rule, Trust};
 use crate::{Sha256, Wanted};
 
 /// Modules at hand, and how to come by others.
@@ -54,12 +55,15 @@ pub(super) struct Key {
     pinned: Option<Sha256>,
     /// Of the pull secret.
     credentials: Sha256,
+    /// Of the verification key, by its fingerprint.
+    signer: Option<Sha256>,
 }
 
 impl Key {
     pub(super) fn digest(&self) -> Sha256 {
-        let pinned = self.pinned.map(|pinned| pinned.to_string()).unwrap_or_default();
-        Sha256::of(format!("{}\n{pinned}\n{}", self.url, self.credentials).as_bytes())
+        let text = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
+        let (pinned, signer) = (text(self.pinned), text(self.signer));
+        Sha256::of(format!("{}\n{pinned}\n{}\n{signer}", self.url, self.credentials).as_bytes())
     }
 }
 
@@ -137,11 +141,13 @@ impl Shelf {
         Ok((Packed { url: wanted.url, checksum, sha256, size, path, signatures }, held))
     }
 
-    /// The keys (their fingerprints) whose signatures of a module were found right. Nothing, if no rule wants any.
+    /// The keys (their fingerprints) whose signatures of a module were found right. Nothing, if none was wanted.
     #[must_use]
     pub fn signers(&self, wanted: &Wanted, held: &Held) -> Option<Vec<Sha256>> {
         let address = Address::of(wanted).ok()?;
-        self.0.trust.rule(&address.reference)?;
+        if self.0.rules(wanted, &address).is_empty() {
+            return None;
+        }
         Some(self.0.store.files().signers(&address.source(held.checksum)))
     }
 
@@ -320,7 +326,7 @@ impl Inner {
                 source
             }
         };
-        self.is_signed(address, &source).then_some(source)
+        self.is_signed(wanted, address, &source).then_some(source)
     }
 
     /// Whether these credentials, or none, have opened the source before.
@@ -333,15 +339,18 @@ impl Inner {
             || files.is_granted(source, &self.credentials(wanted, address))
     }
 
+    /// What has to be signed, and by whom.
+    pub(super) fn rules(&self, wanted: &Wanted, address: &Address) -> Vec<Cow<'_, Rule>> {
+        self.trust.rules(&address.reference, wanted.verification_key.as_ref())
+    }
+
     /// Whether no rule is against serving it from the store.
-    fn is_signed(&self, address: &Address, source: &Source) -> bool {
-        match self.trust.rule(&address.reference) {
-            Some(rule) if rule.policy() == Policy::Enforce => match address.scheme {
-                Scheme::Http => address.pinned.is_some(),
-                Scheme::Oci => rule.is_satisfied_by(&self.store.files().signers(source)),
-            },
-            _ => true,
-        }
+    fn is_signed(&self, wanted: &Wanted, address: &Address, source: &Source) -> bool {
+        let rules = self.rules(wanted, address);
+        rules.iter().filter(|rule| rule.policy() == Policy::Enforce).all(|rule| match address.scheme {
+            Scheme::Http => address.pinned.is_some(),
+            Scheme::Oci => rule.is_satisfied_by(&self.store.files().signers(source)),
+        })
     }
 
     /// What is known of whoever asks. HTTP has no use for pull secrets.
@@ -356,6 +365,7 @@ impl Inner {
             url: wanted.url.clone(),
             pinned: address.pinned,
             credentials: self.credentials(wanted, address),
+            signer: wanted.verification_key.as_ref().map(PublicKey::fingerprint),
         }
     }
 

@@ -22,8 +22,13 @@ pub struct PublicKey {
     kind: Kind,
     /// As ring wants it.
     bytes: Vec<u8>,
+    /// The whole of it, a `SubjectPublicKeyInfo`.
+    der: Vec<u8>,
     fingerprint: Sha256,
 }
+
+const EXPECTED: &str =
+    "expected a public key in PEM: ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 bits or more";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -52,14 +57,26 @@ impl PublicKey {
     ///
     /// What was found, and what would be right.
     pub fn from_pem(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str =
-            "expected a public key in PEM: ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 bits or more";
-        let (_, pem) = x509_parser::pem::parse_x509_pem(text.trim_start().as_bytes())
-            .map_err(|_| format!("no PEM: {EXPECTED}"))?;
+        let (rest, pem) = x509_parser::pem::parse_x509_pem(text.trim_start().as_bytes()).map_err(|_| {
+            format!("{}: {EXPECTED}", if text.trim().is_empty() { "empty" } else { "no PEM" })
+        })?;
         if pem.label != "PUBLIC KEY" {
             return Err(format!("a PEM of {:?}: {EXPECTED}", pem.label.chars().take(40).collect::<String>()));
         }
-        let (_, info) = SubjectPublicKeyInfo::from_der(&pem.contents)
+        // The second would go unnoticed, by whoever relies on it.
+        if rest.windows(10).any(|window| window == b"-----BEGIN") {
+            return Err(format!("more than one PEM: {EXPECTED}, and only one"));
+        }
+        Self::from_der(&pem.contents)
+    }
+
+    /// Reads the same key without its PEM.
+    ///
+    /// # Errors
+    ///
+    /// What was found, and what would be right.
+    pub fn from_der(der: &[u8]) -> Result<Self, String> {
+        let (_, info) = SubjectPublicKeyInfo::from_der(der)
             .map_err(|_| format!("its content is no public key: {EXPECTED}"))?;
         let algorithm = info.algorithm.algorithm.to_id_string();
         let curve = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
@@ -81,7 +98,13 @@ impl PublicKey {
                 return Err(format!("an RSA key of {bits} bits: {EXPECTED}"));
             }
         }
-        Ok(Self { kind, bytes, fingerprint: Sha256::of(&pem.contents) })
+        Ok(Self { kind, bytes, der: der.to_vec(), fingerprint: Sha256::of(der) })
+    }
+
+    /// The key as DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// The SHA-256 of the key as DER (`openssl pkey -pubin -outform DER | sha256sum`).

@@ -34,6 +34,8 @@ pub struct Rules(Vec<Rule>);
 pub struct Rule {
     /// What it is for, as it was written.
     pattern: String,
+    /// Whose rule it is, for messages.
+    whose: String,
     policy: Policy,
     require: Require,
     /// Whether the signature must be for the same registry and repository.
@@ -133,6 +135,7 @@ impl Rules {
                 }
             }
             rules.push(Rule {
+                whose: format!("the rule for {}", rule.pattern),
                 pattern: rule.pattern,
                 policy: rule.policy,
                 require: rule.require,
@@ -166,6 +169,19 @@ impl KeyText {
 }
 
 impl Rule {
+    /// What a resource says by its verification key: signed by it, or not served. It is for whatever that resource wants.
+    #[must_use]
+    pub fn of_resource(key: PublicKey) -> Self {
+        Self {
+            pattern: "*".to_owned(),
+            whose: "the resource".to_owned(),
+            policy: Policy::Enforce,
+            require: Require::Any,
+            same_reference: false,
+            keys: vec![key],
+        }
+    }
+
     /// What is done about what it does not allow.
     #[must_use]
     pub fn policy(&self) -> Policy {
@@ -221,10 +237,10 @@ impl Rule {
             return Ok(signers);
         }
         let count = self.keys.len();
-        let required = match (self.require, count) {
-            (_, 1) => "the key",
-            (Require::Any, _) => "any of the keys",
-            (Require::All, _) => "all of the keys",
+        let required = match (self.require, self.keys.as_slice()) {
+            (_, [key]) => format!("the key {}", key.fingerprint()),
+            (Require::Any, _) => "any of the keys".to_owned(),
+            (Require::All, _) => "all of the keys".to_owned(),
         };
         let what = match (found.len(), signers.len()) {
             (0, _) => "is not signed".to_owned(),
@@ -232,8 +248,8 @@ impl Rule {
             (_, some) => format!("is signed by {some} of {count} keys"),
         };
         Err(format!(
-            "{reference}@sha256:{digest} {what}; the rule for {} wants {required}{told}",
-            self.pattern
+            "{reference}@sha256:{digest} {what}; {} wants a signature by {required}{told}",
+            self.whose
         ))
     }
 }

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::extensions::filters::network::rbac::v3::Rbac as Netw
 use envoy_types::pb::envoy::extensions::wasm::v3::{FailurePolicy, PluginConfig};
 use envoy_types::pb::google::protobuf::Any;
 use meshloom_agent::ecds::{Filter, Kind, Outcome, Remote, Unfetchable, convert, strip};
+use meshloom_agent::trust::PublicKey;
 use meshloom_agent::wire;
 use meshloom_agent::{PullPolicy, Secret, Sha256};
 use prost::Message as _;
@@ -16,6 +17,7 @@ use prost::Message as _;
 use crate::messages::*;
 
 const URL: &str = "https://example.com/gate.wasm";
+const KEY: &str = include_str!("../store/fixtures/cosign.pub");
 
 fn outcome(any: &Any) -> Outcome {
     convert(&any.encode_to_vec()).outcome
@@ -95,6 +97,7 @@ fn what_is_wanted_is_what_the_resource_says() {
         ("ISTIO_META_WASM_IMAGE_PULL_SECRET", r#"{"auths":{}}"#),
         ("ISTIO_META_WASM_IMAGE_PULL_POLICY", "Always"),
         ("ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION", "123"),
+        ("ISTIO_META_WASM_VERIFICATION_KEY", KEY),
     ]);
     remote(&mut plugin).sha256 = checksum.to_string();
     let wanted = remote_of(&http("gate", plugin)).wanted.unwrap();
@@ -104,6 +107,7 @@ fn what_is_wanted_is_what_the_resource_says() {
     assert_eq!(wanted.resource_version, "123");
     assert_eq!(wanted.policy, PullPolicy::Always);
     assert_eq!(wanted.pull_secret, Some(Secret::new(r#"{"auths":{}}"#.into())));
+    assert_eq!(wanted.verification_key, Some(PublicKey::from_pem(KEY).unwrap()));
     assert_eq!(wanted.timeout, Duration::from_secs(30));
 }
 
@@ -114,7 +118,7 @@ fn what_a_resource_does_not_say_has_defaults() {
     remote(&mut plugin).sha256 = "nil".into();
     remote(&mut plugin).http_uri.as_mut().unwrap().timeout = None;
     let wanted = remote_of(&http("gate", plugin)).wanted.unwrap();
-    assert_eq!((wanted.checksum, wanted.pull_secret), (None, None));
+    assert_eq!((wanted.checksum, wanted.pull_secret, wanted.verification_key), (None, None, None));
     assert_eq!((wanted.policy, &wanted.resource_version[..]), (PullPolicy::Unspecified, ""));
     assert_eq!(wanted.timeout, Duration::from_secs(5));
 }
@@ -284,6 +288,12 @@ fn what_cannot_even_be_asked_for_is_told_apart() {
     let no_secret = with_environment(&[("ISTIO_META_WASM_IMAGE_PULL_SECRET", "")]);
     let why = remote_of(&http("gate", no_secret)).wanted.unwrap_err();
     assert_eq!(why.to_string(), format!("cannot fetch Wasm module {URL}: missing image pulling secret"));
+    for (key, told) in [("", "empty"), ("ssh-ed25519 AAAA", "no PEM")] {
+        let key = with_environment(&[("ISTIO_META_WASM_VERIFICATION_KEY", key)]);
+        let why = remote_of(&http("gate", key)).wanted.unwrap_err().to_string();
+        let expected = format!("cannot fetch Wasm module {URL}: ISTIO_META_WASM_VERIFICATION_KEY: {told}: ");
+        assert!(why.starts_with(&expected), "{why}");
+    }
     let mut checksum = plugin(URL);
     remote(&mut checksum).sha256 = "abc".into();
     let why = remote_of(&http("gate", checksum)).wanted.unwrap_err();

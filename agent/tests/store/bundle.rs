@@ -6,9 +6,10 @@ use std::path::Path;
 use meshloom_agent::library::{Parts, Shelf};
 use meshloom_agent::store::bundle::Bundle;
 use meshloom_agent::trust::Signature;
-use meshloom_agent::{Library as _, Reason, Sha256};
+use meshloom_agent::{Library as _, Reason, Sha256, Wanted};
 
 use crate::registry::{Registry, module, parts, pinned, shelf, wanted};
+use crate::signer::Signer;
 
 const TAG: &str = "oci://registry.test/module:v1";
 const URL: &str = "http://example.com/module.wasm";
@@ -61,6 +62,27 @@ async fn a_set_keeps_signatures() {
     let entry = bundle.find(TAG, None).unwrap();
     assert_eq!(entry.signatures[0].payload, "payload");
     assert_eq!(bundle.urls().count(), 2);
+}
+
+#[tokio::test]
+async fn what_comes_from_a_set_has_to_be_signed_by_the_key_of_the_resource_too() {
+    let (registry, signer, other) = (Registry::new(), Signer::new(), Signer::new());
+    let digest = registry.push(TAG, &module("a"));
+    registry.change(TAG, |image| image.signatures = vec![signer.sign_image(&digest, "registry.test/filter")]);
+    let (packing, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("set.tar");
+    let (packed, _held) = shelf(packing.path(), &registry).pack(wanted(TAG)).await.unwrap();
+    Bundle::write(&path, &[packed]).unwrap();
+    for (by, is_served) in [(&other, false), (&signer, true)] {
+        let bundle = Some(Bundle::open(&path).unwrap());
+        let store = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(Parts { bundle, offline: true, ..parts(store.path(), &registry) });
+        let asked = Wanted { verification_key: Some(by.key()), ..wanted(TAG) };
+        match shelf.obtain(asked).await {
+            Ok(_) => assert!(is_served),
+            Err(error) => assert_eq!((error.reason, is_served), (Reason::Unsigned, false), "{error}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -15,4 +15,7 @@ mod shelf;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]
+#[path = "../support/signer.rs"]
+mod signer;
+#[cfg(test)]
 mod trust;

@@ -178,6 +178,7 @@ pub(crate) fn wanted(url: &str) -> Wanted {
         resource_version: "1".to_owned(),
         policy: PullPolicy::Unspecified,
         pull_secret: None,
+        verification_key: None,
         timeout: Duration::from_secs(30),
     }
 }

@@ -29,6 +29,7 @@ pub(crate) fn wanted(url: impl Into<String>) -> Wanted {
         resource_version: "1".to_owned(),
         policy: PullPolicy::default(),
         pull_secret: None,
+        verification_key: None,
         timeout: Duration::from_secs(30),
     }
 }

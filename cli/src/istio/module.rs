@@ -46,7 +46,9 @@ pub(super) fn check(spec: &Cursor<'_>) -> Module {
     {
         let problem =
             key.problem("Istio does not implement `verificationKey`: no signature is checked").warning();
-        key.reader.problems.add(problem.hint("pin the module by its digest in `url`"));
+        let hint = "pin the module by its digest in `url`; Meshloom's agent checks signatures by a key that is in \
+                    `vmConfig.env` as ISTIO_META_WASM_VERIFICATION_KEY";
+        key.reader.problems.add(problem.hint(hint));
     }
     if let Some(config) = spec.get("pluginConfig")
         && config.node.entries().is_none()
@@ -146,7 +148,7 @@ fn environment(variables: &Cursor<'_>, module: &mut Module) {
         if !seen.insert(text.clone()) {
             name.add(format!("duplicate env {text:?}: each name may be there once"));
         }
-        if text.starts_with("ISTIO_META_") {
+        if text.starts_with("ISTIO_META_") && text != "ISTIO_META_WASM_VERIFICATION_KEY" {
             let message =
                 "variables whose names begin with ISTIO_META_ never reach the module: the agent removes them";
             name.reader.problems.add(name.problem(message).warning());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::trust::PublicKey;
 use crate::{PullPolicy, Secret, Sha256, Wanted};
 
 /// Variables that are for the agent and not for the module.
@@ -113,6 +114,7 @@ fn wanted(machine: &Map<String, Value>, remote: &Value, name: &str) -> Result<Wa
         }
         secret => secret.map(|text| Secret::new(text.to_owned())),
     };
+    let verification_key = variable("ISTIO_META_WASM_VERIFICATION_KEY").map(PublicKey::from_pem).transpose();
     Ok(Wanted {
         url: url.to_owned(),
         checksum,
@@ -124,6 +126,8 @@ fn wanted(machine: &Map<String, Value>, remote: &Value, name: &str) -> Result<Wa
             _ => PullPolicy::Unspecified,
         },
         pull_secret,
+        verification_key: verification_key
+            .map_err(|why| format!("ISTIO_META_WASM_VERIFICATION_KEY: {why}"))?,
         timeout,
     })
 }
@@ -214,6 +218,23 @@ mod tests {
         assert_eq!((wanted.checksum, wanted.policy), (None, PullPolicy::Always));
         assert_eq!(wanted.timeout, Duration::from_secs(30));
         assert_eq!(wanted.pull_secret, Some(Secret::new("{}".to_owned())));
+    }
+
+    #[test]
+    fn the_key_by_which_it_has_to_be_signed_is_read_and_one_that_is_none_is_a_mistake() {
+        let with_key = |key: &str| {
+            let mut document = filter(remote());
+            document["typed_config"]["config"]["vm_config"]["environment_variables"]["key_values"]["ISTIO_META_WASM_VERIFICATION_KEY"] =
+                json!(key);
+            find(&mut document).remove(0).wanted
+        };
+        let key = include_str!("../../../tests/store/fixtures/cosign.pub");
+        assert_eq!(with_key(key).unwrap().verification_key, Some(PublicKey::from_pem(key).unwrap()));
+        let error = with_key("").unwrap_err();
+        assert!(
+            error.starts_with("ISTIO_META_WASM_VERIFICATION_KEY: empty: expected a public key"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl Desk {
             let same = straggler.remote.wanted.as_ref().is_ok_and(|other| {
                 (&other.url, &other.checksum) == (&wanted.url, &wanted.checksum)
                     && other.pull_secret == wanted.pull_secret
+                    && other.verification_key == wanted.verification_key
             });
             if same && matches!(straggler.attempt, Attempt::Waiting(_)) {
                 straggler.attempt = Attempt::Waiting(now);
@@ -221,6 +222,8 @@ fn source(remote: &Remote) -> String {
 pub(super) fn counted(unfetchable: &Unfetchable) -> Conversion {
     match unfetchable {
         Unfetchable::NoUri => Conversion::MissRemoteFetchHint,
-        Unfetchable::NoSecret(_) | Unfetchable::Checksum { .. } => Conversion::FetchFailure,
+        Unfetchable::NoSecret(_) | Unfetchable::Checksum { .. } | Unfetchable::Key { .. } => {
+            Conversion::FetchFailure
+        }
     }
 }

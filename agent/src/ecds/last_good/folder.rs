@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_RECORDS, MAX_RESOURCE, Memory, Record, RecordedModule};
+use crate::trust::PublicKey;
 use crate::{PullPolicy, Sha256, Wanted};
 
 /// A record in base64, and what is around it.
@@ -56,6 +57,9 @@ struct StoredModule {
     checksum: String,
     resource_version: String,
     timeout_milliseconds: u64,
+    /// The verification key: its DER in base64. Those who wrote records before there were any have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verification_key: Option<String>,
     sha256: String,
     path: PathBuf,
 }
@@ -188,6 +192,7 @@ fn write(folder: &Path, path: &Path, name: &str, record: &Record) -> io::Result<
             checksum: module.wanted.checksum.map(|checksum| checksum.to_string()).unwrap_or_default(),
             resource_version: module.wanted.resource_version.clone(),
             timeout_milliseconds: u64::try_from(module.wanted.timeout.as_millis()).unwrap_or(u64::MAX),
+            verification_key: module.wanted.verification_key.as_ref().map(|key| BASE64.encode(key.der())),
             sha256: module.sha256.to_string(),
             path: module.path.clone(),
         }),
@@ -223,6 +228,7 @@ fn read(path: &Path) -> Result<(String, Record), anyhow::Error> {
                 resource_version: module.resource_version,
                 policy: PullPolicy::IfNotPresent,
                 pull_secret: None,
+                verification_key: module.verification_key.map(key).transpose()?,
                 timeout: Duration::from_millis(module.timeout_milliseconds),
             },
             sha256: module.sha256.parse()?,
@@ -230,6 +236,11 @@ fn read(path: &Path) -> Result<(String, Record), anyhow::Error> {
         }),
     };
     Ok((stored.name, Record { resource: BASE64.decode(stored.resource)?.into(), module }))
+}
+
+/// A record whose key cannot be read is as good as none: without its key it would ask for less.
+fn key(der: String) -> Result<PublicKey, anyhow::Error> {
+    PublicKey::from_der(&BASE64.decode(der)?).map_err(anyhow::Error::msg)
 }
 
 #[cfg(test)]
@@ -249,6 +260,7 @@ mod tests {
                     resource_version: "1".into(),
                     policy: PullPolicy::IfNotPresent,
                     pull_secret: None,
+                    verification_key: None,
                     timeout: Duration::from_millis(30_000),
                 },
                 sha256,
@@ -277,6 +289,19 @@ mod tests {
         let memory = LastGood::remembered_by(Folder::open(folder.path()).unwrap());
         assert_eq!(memory.get("a"), Some(record("two")));
         assert_eq!(memory.get("gone"), None);
+    }
+
+    #[test]
+    fn the_verification_key_of_a_module_is_remembered_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = PublicKey::from_pem(include_str!("../../../tests/store/fixtures/cosign.pub")).unwrap();
+        let mut keyed = record("one");
+        keyed.module.as_mut().unwrap().wanted.verification_key = Some(key);
+        let memory = LastGood::remembered_by(Folder::open(folder.path()).unwrap());
+        memory.accepted("a", keyed.clone());
+        drop(memory);
+        let memory = LastGood::remembered_by(Folder::open(folder.path()).unwrap());
+        assert_eq!(memory.get("a"), Some(keyed));
     }
 
     #[test]

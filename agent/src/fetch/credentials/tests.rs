@@ -20,6 +20,7 @@ fn wanted(secret: Option<&str>) -> Wanted {
         resource_version: String::new(),
         policy: crate::PullPolicy::default(),
         pull_secret: secret.map(|text| Secret::new(text.to_owned())),
+        verification_key: None,
         timeout: Duration::from_secs(5),
     }
 }
