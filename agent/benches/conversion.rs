@@ -196,6 +196,7 @@ fn main() {
                 pull_secret: None,
                 verification_key: None,
                 timeout: Duration::from_secs(30),
+                effort: Default::default(),
             };
             runtime.block_on(shelf.obtain(wanted)).unwrap()
         })

@@ -11,6 +11,7 @@ mod network;
 mod oci;
 mod options;
 mod pace;
+mod place;
 mod proxy;
 mod receive;
 mod registries;
@@ -22,9 +23,15 @@ use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
+#[cfg(test)]
+pub(crate) use self::client::BRISK;
+#[cfg(test)]
+pub(crate) use self::failure::Failure;
 pub use self::network::Network;
 pub use self::options::FetchOptions;
 pub use self::registries::{Problems, Registries};
+#[cfg(test)]
+pub(crate) use self::retry::Attempts;
 use crate::trust::Signature;
 use crate::{Sha256, Unavailable, Wanted};
 
@@ -77,6 +84,22 @@ pub struct Downloaded {
 pub trait Progress: Send + Sync {
     /// So many bytes of the answer have come, of so many if the source said.
     fn received(&self, bytes: u64, of: Option<u64>);
+
+    /// How far it is. Told in the order of the variants; from the beginning if a download is tried again.
+    fn reached(&self, _: Stage) {}
+}
+
+/// How far a download is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its source has not answered yet.
+    Asking,
+    /// Its source has the module, and it waits for a place among those that are received.
+    Waiting,
+    /// It is received, and given up if it has not come by then.
+    Receiving(tokio::time::Instant),
+    /// It has come, and is looked at.
+    Landed,
 }
 
 /// Nobody is told.

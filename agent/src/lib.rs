@@ -19,13 +19,16 @@
 //! - [`cli`]: the command `meshloom-agent`
 
 pub mod admin;
+mod boolean;
 pub mod cli;
 pub mod digest;
 mod duration;
 pub mod ecds;
 pub mod fetch;
 pub mod library;
+mod live;
 pub mod secret;
+mod shown;
 pub mod status;
 pub mod store;
 pub mod trust;
@@ -36,4 +39,4 @@ pub mod xds;
 pub use digest::Sha256;
 pub use library::{Held, Library, Pin, Reason, Unavailable};
 pub use secret::Secret;
-pub use wanted::{PullPolicy, Wanted};
+pub use wanted::{Effort, PullPolicy, Wanted};

@@ -3,7 +3,10 @@
 mod address;
 mod fetching;
 mod flights;
+mod obtaining;
 mod options;
+mod patience;
+mod refused;
 mod shelf;
 
 pub use options::LibraryOptions;
@@ -141,6 +144,28 @@ impl Reason {
             Self::Unusable => "unusable",
             Self::Disk => "disk",
             Self::Offline => "offline",
+        }
+    }
+
+    /// Whether it stays so until somebody puts it right: then there is no hurry to look again.
+    #[must_use]
+    pub fn lasts(self) -> bool {
+        match self {
+            Self::ChecksumMismatch
+            | Self::TooLarge
+            | Self::NotAModule
+            | Self::Unsigned
+            | Self::Denied
+            | Self::Manifest
+            | Self::Blocked
+            | Self::Unusable => true,
+            // What is not there may be about to be pushed.
+            Self::Unreachable
+            | Self::TimedOut
+            | Self::NotFound
+            | Self::Throttled
+            | Self::Disk
+            | Self::Offline => false,
         }
     }
 

@@ -3,7 +3,6 @@
 mod board;
 mod history;
 mod metrics;
-pub mod source;
 
 pub use board::{Board, Readiness, ResourceState, Serving, Standing};
 pub use history::{Code, Event, Resource, Way};

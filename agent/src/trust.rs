@@ -3,10 +3,10 @@
 //! It is parsed whole, function by function as it is read from disk, and compared with what Envoy provides and needs
 //! (`module`); and where a rule says so, its image has to be signed (`cosign`, `rules`).
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 mod cosign;
 mod module;
@@ -18,6 +18,7 @@ pub use module::Inspection;
 pub use options::TrustOptions;
 pub use rules::{Policy, Rule, Rules};
 
+use crate::live::{self, Live};
 use crate::{Reason, Unavailable};
 
 /// A signature as cosign keeps it in a registry.
@@ -36,32 +37,46 @@ pub struct Signature {
 pub struct Trust {
     check: Policy,
     memory: Option<u64>,
-    rules: Rules,
+    rules: Arc<Live<Rules>>,
 }
 
 impl Trust {
-    /// Reads the files that the options name.
+    /// Reads the files that the options name, and again whenever they are [looked at](Self::look) and have changed.
     ///
     /// # Errors
     ///
     /// All that is wrong with them, one a line.
     pub fn new(options: &TrustOptions) -> Result<Self, String> {
-        let rules = options.signatures.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
-        Ok(Self { check: options.check, memory: Some(options.memory), rules })
+        let rules = match options.signatures.clone() {
+            None => Live::default(),
+            Some(path) => {
+                let read = move || {
+                    let rules = Rules::read(&path)?;
+                    Ok::<_, String>(live::Read { files: rules.files().to_vec(), value: rules })
+                };
+                Live::new(read()?, read)
+            }
+        };
+        Ok(Self { check: options.check, memory: Some(options.memory), rules: Arc::new(rules) })
     }
 
     /// The same with other rules on signatures.
     #[must_use]
     pub fn with_rules(self, rules: Rules) -> Self {
-        Self { rules, ..self }
+        Self { rules: Arc::new(Live::fixed(rules)), ..self }
     }
 
     /// What there is to say about the signatures of a registry and repository: by the rules, and by the resource that asks
     /// for it. All of it counts, so a resource can ask for more than the rules do, and not for less.
     #[must_use]
-    pub fn rules<'a>(&'a self, reference: &str, key: Option<&PublicKey>) -> Vec<Cow<'a, Rule>> {
-        let of_resource = key.map(|key| Cow::Owned(Rule::of_resource(key.clone())));
-        self.rules.rule(reference).map(Cow::Borrowed).into_iter().chain(of_resource).collect()
+    pub fn rules(&self, reference: &str, key: Option<&PublicKey>) -> Vec<Arc<Rule>> {
+        let of_resource = key.map(|key| Arc::new(Rule::of_resource(key.clone())));
+        self.rules.current().rule(reference).into_iter().chain(of_resource).collect()
+    }
+
+    /// Reads the rules on signatures again if they have changed. Blocks on the disk.
+    pub fn look(&self) {
+        self.rules.look();
     }
 
     /// Reads a module and says what Envoy could not run about it. Blocks on the disk.

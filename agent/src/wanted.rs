@@ -18,6 +18,18 @@ pub enum PullPolicy {
     Always,
 }
 
+/// How much one attempt to obtain a module does before it is given up. There is another attempt after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Effort {
+    /// Requests that fail are repeated within the attempt, as the options say.
+    #[default]
+    Full,
+    /// Each request is made once: whoever asks comes back soon.
+    Once,
+    /// The same, and a connection has to be there within a second: an outage is young, and may be over any moment.
+    Brisk,
+}
+
 /// A module as a resource asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -35,6 +47,8 @@ pub struct Wanted {
     pub pull_secret: Option<Secret>,
     /// Who has to have signed it, whatever the agent's own rules say (`ISTIO_META_WASM_VERIFICATION_KEY`).
     pub verification_key: Option<PublicKey>,
-    /// How long one attempt to obtain it may take in all. (`http_uri.timeout`, 5 s if it is not given.)
+    /// How long one attempt may take until the module begins to come. (`http_uri.timeout`, 5 s if it is not given.)
     pub timeout: Duration,
+    /// How much is done for it at a time.
+    pub effort: Effort,
 }

@@ -29,6 +29,8 @@ mod refusal;
 mod stage;
 #[path = "ecds/subscription.rs"]
 mod subscription;
+#[path = "ecds/timing.rs"]
+mod timing;
 #[path = "ecds/typed_struct.rs"]
 mod typed_struct;
 #[path = "ecds/wire.rs"]

@@ -12,14 +12,22 @@ mod by_http;
 mod by_oci;
 #[path = "fetch/corpus.rs"]
 mod corpus;
+#[path = "fetch/credentials.rs"]
+mod credentials;
 #[path = "fetch/guarded.rs"]
 mod guarded;
 #[path = "fetch/hostile.rs"]
 mod hostile;
+#[path = "fetch/hostile_registry.rs"]
+mod hostile_registry;
 #[path = "support/image.rs"]
 mod image;
+#[path = "fetch/places.rs"]
+mod places;
 #[path = "support/pulling.rs"]
 mod pulling;
+#[path = "fetch/reload.rs"]
+mod reload;
 #[path = "support/server.rs"]
 mod server;
 #[path = "fetch/tls.rs"]

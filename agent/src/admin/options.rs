@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use clap::builder::FalseyValueParser;
 use serde::Serialize;
+
+use crate::boolean::boolean;
 
 /// What is served over HTTP, and to whom
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -19,11 +20,13 @@ pub struct AdminOptions {
     pub admin_address: SocketAddr,
 
     /// Allow an `--admin-address` that other machines can reach
-    #[arg(long, env = "MESHLOOM_ADMIN_ANYWHERE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MESHLOOM_ADMIN_ANYWHERE", default_value = "false", num_args = 0..=1,
+          default_missing_value = "true", value_parser = boolean)]
     pub admin_anywhere: bool,
 
     /// Answer the status page and `/debug/*` to other machines as well
-    #[arg(long, env = "MESHLOOM_ADMIN_DEBUG_ANYWHERE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MESHLOOM_ADMIN_DEBUG_ANYWHERE", default_value = "false", num_args = 0..=1,
+          default_missing_value = "true", value_parser = boolean)]
     pub admin_debug_anywhere: bool,
 
     /// Host names by which the server may be called, besides `localhost` and IP addresses; comma-separated

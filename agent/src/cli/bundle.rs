@@ -11,7 +11,6 @@ use super::pull::{Output, Wanting};
 use super::threads::ThreadOptions;
 use super::{Failure, print};
 use crate::Held;
-use crate::status::source;
 use crate::store::bundle::{Bundle as Set, Packed};
 
 const EXAMPLES: &str = "\
@@ -86,7 +85,7 @@ impl Create {
             for (wanted, result) in wanted.iter().zip(results) {
                 match result {
                     Ok(module) => packed.push(module),
-                    Err(error) => lines.push(format!("{}: {error}", source::shown(&wanted.url))),
+                    Err(error) => lines.push(format!("{}: {error}", crate::shown::text(&wanted.url))),
                 }
             }
             if lines.is_empty() { Ok(packed) } else { Err(Failure { code: super::FAILED, lines }) }
@@ -115,7 +114,7 @@ fn listed(path: &Path, output: Output) -> Result<(), Failure> {
                 .iter()
                 .map(|(url, entry)| {
                     json!({
-                        "url": source::shown(url),
+                        "url": crate::shown::text(url),
                         "digest": format!("sha256:{}", entry.checksum),
                         "wasm_sha256": entry.sha256.to_string(),
                         "bytes": entry.size,
@@ -126,7 +125,7 @@ fn listed(path: &Path, output: Output) -> Result<(), Failure> {
             print(&json!({ "version": 1, "modules": modules }).to_string());
         }
         Output::Text => entries.iter().for_each(|(url, entry)| {
-            print(&format!("{}\tsha256:{}\t{}", source::shown(url), entry.checksum, entry.size));
+            print(&format!("{}\tsha256:{}\t{}", crate::shown::text(url), entry.checksum, entry.size));
         }),
     }
     Ok(())

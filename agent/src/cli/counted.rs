@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::status::Board;
-    use crate::{PullPolicy, Sha256};
+    use crate::{Effort, PullPolicy, Sha256};
 
     /// Has a module of five bytes.
     struct Five;
@@ -116,6 +116,7 @@ mod tests {
             pull_secret: None,
             verification_key: None,
             timeout: Duration::from_secs(5),
+            effort: Effort::Full,
         };
         let folder = tempfile::tempdir().unwrap();
         let resolved = fetcher.resolve(&wanted).await.unwrap();

@@ -8,9 +8,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::counted::Counted;
-use crate::fetch::{Downloaded, FetchOptions, Fetcher, Network, Progress, Resolved};
+use crate::fetch::{Downloaded, FetchOptions, Fetcher, Network, Progress, Resolved, Stage};
 use crate::library::{LibraryOptions, Shelf};
-use crate::status::{Metrics, source};
+use crate::status::Metrics;
 use crate::store::StoreOptions;
 use crate::trust::{Signature, Trust, TrustOptions};
 use crate::{Library, Unavailable, Wanted};
@@ -89,8 +89,9 @@ impl<F> Bars<F> {
     fn bar(&self, wanted: &Wanted) -> Bar {
         let style = "{msg:40!} {bar:30} {bytes:>10} of {total_bytes:<10} {bytes_per_sec:>12}";
         let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar =
-            self.bars.add(ProgressBar::new(0).with_style(style).with_message(source::shown(&wanted.url)));
+        let bar = self
+            .bars
+            .add(ProgressBar::new(0).with_style(style).with_message(crate::shown::text(&wanted.url)));
         Bar(bar)
     }
 }
@@ -117,6 +118,11 @@ impl Progress for Both<'_> {
     fn received(&self, bytes: u64, of: Option<u64>) {
         self.0.received(bytes, of);
         self.1.received(bytes, of);
+    }
+
+    fn reached(&self, stage: Stage) {
+        self.0.reached(stage);
+        self.1.reached(stage);
     }
 }
 

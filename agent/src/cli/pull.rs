@@ -11,9 +11,8 @@ use super::fetching::{Fetching, Opened};
 use super::threads::ThreadOptions;
 use super::{Failure, print};
 use crate::duration::duration;
-use crate::status::source;
 use crate::trust::PublicKey;
-use crate::{Held, PullPolicy, Secret, Sha256, Unavailable, Wanted};
+use crate::{Effort, Held, PullPolicy, Secret, Sha256, Unavailable, Wanted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,6 +82,7 @@ impl Wanting {
             pull_secret: self.secret()?,
             verification_key: self.key()?,
             timeout: self.pull_timeout,
+            effort: Effort::Full,
         })
     }
 
@@ -121,7 +121,7 @@ impl Pull {
             match result {
                 Ok(held) => modules.push(module(url, held)),
                 Err(error) => failures.push(json!({
-                    "url": source::shown(url), "reason": error.reason.label(), "message": error.message
+                    "url": crate::shown::text(url), "reason": error.reason.label(), "message": error.message
                 })),
             }
         }
@@ -145,12 +145,12 @@ pub(super) async fn obtain(opened: &Opened, wanted: Vec<Wanted>) -> Vec<Result<H
 }
 
 fn failed(url: &str, result: Result<Held, Unavailable>) -> Option<String> {
-    result.err().map(|error| format!("{}: {error}", source::shown(url)))
+    result.err().map(|error| format!("{}: {error}", crate::shown::text(url)))
 }
 
 fn module(url: &str, held: &Held) -> Value {
     json!({
-        "url": source::shown(url),
+        "url": crate::shown::text(url),
         "path": held.path,
         "digest": digest(&held.checksum),
         "wasm_sha256": held.sha256.to_string(),

@@ -9,7 +9,6 @@ use super::fetching::Fetching;
 use super::pull::{Output, Wanting};
 use super::threads::ThreadOptions;
 use super::{Failure, print};
-use crate::status::source;
 use crate::trust::{Inspection, Trust};
 
 const EXAMPLES: &str = "\
@@ -91,7 +90,7 @@ impl Verify {
         })?;
         Ok(match obtained {
             Ok(held) => {
-                let mut verdict = inspected(source::shown(url), &held.path, trust);
+                let mut verdict = inspected(crate::shown::text(url), &held.path, trust);
                 verdict.facts.push(("digest", format!("sha256:{}", held.checksum).into()));
                 verdict.facts.push(("wasm_sha256", held.sha256.to_string().into()));
                 // Unsigned where a rule enforces it is not obtained at all.
@@ -106,7 +105,7 @@ impl Verify {
                 verdict
             }
             Err(error) => Verdict {
-                shown: source::shown(url),
+                shown: crate::shown::text(url),
                 problems: vec![error.message],
                 facts: vec![("reason", error.reason.label().into())],
             },

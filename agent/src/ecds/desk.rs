@@ -23,6 +23,7 @@ mod ledger;
 mod refusing;
 mod sending;
 mod subscription;
+mod timing;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use rand::rngs::StdRng;
 use self::entry::Entry;
 use self::ledger::Ledger;
 use self::subscription::Subscription;
+use self::timing::Timing;
 use super::last_good::LastGood;
 use super::options::Options;
 use crate::status::{Board, Metrics};
@@ -88,7 +90,7 @@ pub enum Effect {
     /// Send this request to the control plane.
     ToControlPlane(Bytes),
     /// Obtain this module, and tell the desk by [`Desk::obtained`].
-    Obtain(Ticket, Wanted),
+    Obtain(Ticket, Box<Wanted>),
     /// Nobody waits for that attempt any more.
     GiveUp(Ticket),
 }
@@ -128,13 +130,12 @@ impl Desk {
     /// The control plane sent an ECDS response.
     pub fn response(&mut self, message: Bytes, now: Instant, effects: &mut Vec<Effect>) {
         self.passes(now);
-        let began = Instant::now();
+        let timing = Timing::begins(&self.metrics);
         if self.options.convert {
-            self.convert_response(message, now, effects);
+            self.convert_response(message, &timing, now, effects);
         } else {
             effects.push(Effect::ToEnvoy(self.stripped_response(message)));
         }
-        self.metrics.conversion_took(began.elapsed().as_secs_f64() * 1000.0);
     }
 
     /// Envoy sent an ECDS request.

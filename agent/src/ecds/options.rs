@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::boolean::boolean;
 use crate::duration::duration;
 
 /// How resources of ECDS are treated.
@@ -13,7 +14,7 @@ pub struct Options {
     #[arg(
         id = "wasm-conversion", long = "wasm-conversion", value_name = "BOOL",
         env = "ISTIO_AGENT_ENABLE_WASM_REMOTE_LOAD_CONVERSION",
-        default_value_t = true, action = clap::ArgAction::Set, value_parser = boolean,
+        default_value = "true", num_args = 0..=1, default_missing_value = "true", value_parser = boolean,
     )]
     pub convert: bool,
     /// What Envoy is given for a module that cannot be fetched.
@@ -69,15 +70,6 @@ impl Default for Options {
     }
 }
 
-/// All that Istio's agent takes for a boolean.
-fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        other => Err(format!("{other:?} is neither true nor false")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -105,6 +97,6 @@ mod tests {
         assert_eq!(options.on_fetch_failure, OnFetchFailure::Wait);
         assert_eq!(options.start_budget, Duration::from_millis(1500));
         assert!(!parsed(&["--wasm-conversion", "f"]).unwrap().convert);
-        assert!(parsed(&["--wasm-conversion", "yes"]).is_err());
+        assert!(parsed(&["--wasm-conversion", "maybe"]).is_err());
     }
 }

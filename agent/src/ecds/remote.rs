@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::filter::{Filter, Kind};
 use crate::trust::PublicKey;
 use crate::wire::{Any, Layer, Malformed, fields, merged, put_bytes, text};
-use crate::{Reason, Sha256, Unavailable, Wanted};
+use crate::{Effort, Reason, Sha256, Unavailable, Wanted, shown};
 
 use super::environment::Told;
 
@@ -106,7 +106,7 @@ pub(super) fn wanted(
         None => DEFAULT_TIMEOUT,
     };
     if told.pull_secret.as_ref().is_some_and(|secret| secret.reveal().is_empty()) {
-        return Ok(Err(Unfetchable::NoSecret(shown(&url))));
+        return Ok(Err(Unfetchable::NoSecret(shown::text(&url))));
     }
     // Control planes of old said "nil" where they meant none.
     let checksum = match checksum {
@@ -114,13 +114,13 @@ pub(super) fn wanted(
         text => match text.parse::<Sha256>() {
             Ok(checksum) => Some(checksum),
             Err(why) => {
-                return Ok(Err(Unfetchable::Checksum { url: shown(&url), why: why.to_string() }));
+                return Ok(Err(Unfetchable::Checksum { url: shown::text(&url), why: why.to_string() }));
             }
         },
     };
     let verification_key = match told.verification_key.as_deref().map(PublicKey::from_pem).transpose() {
         Ok(key) => key,
-        Err(why) => return Ok(Err(Unfetchable::Key { url: shown(&url), why })),
+        Err(why) => return Ok(Err(Unfetchable::Key { url: shown::text(&url), why })),
     };
     Ok(Ok(Wanted {
         url,
@@ -131,6 +131,7 @@ pub(super) fn wanted(
         pull_secret: told.pull_secret,
         verification_key,
         timeout,
+        effort: Effort::Full,
     }))
 }
 
@@ -149,22 +150,6 @@ fn duration_of(message: &[u8]) -> Result<Duration, Malformed> {
     let nanos = u32::try_from(nanos).unwrap_or(0).min(999_999_999);
     let duration = Duration::new(seconds, nanos);
     Ok(if duration.is_zero() { DEFAULT_TIMEOUT } else { duration })
-}
-
-/// A URL as it may be shown: without user, password and query, which may be secrets.
-pub(super) fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let mut shown = String::with_capacity(url.len());
-    if !scheme.is_empty() {
-        shown.push_str(scheme);
-        shown.push_str("://");
-    }
-    shown.push_str(host);
-    shown.push_str(path);
-    shown.chars().filter(|letter| !letter.is_control()).take(512).collect()
 }
 
 /// What the failure policy of a `PluginConfig` says (`failure_policy`, or else the older `fail_open`).
@@ -191,19 +176,6 @@ pub(super) fn outer(any: &[u8], extension: &[u8]) -> Result<[Layer; 2], Malforme
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_is_shown_without_what_may_be_secret() {
-        for (url, expected) in [
-            ("https://user:password@example.com:1/a@b.wasm?token=x#y", "https://example.com:1/a@b.wasm"),
-            ("oci://example.com/a:1@sha256:00", "oci://example.com/a:1@sha256:00"),
-            ("user@host", "host"),
-            ("https://example.com?token=x", "https://example.com"),
-            ("", ""),
-        ] {
-            assert_eq!(shown(url), expected);
-        }
-    }
 
     #[test]
     fn a_duration_is_between_nothing_and_what_envoy_allows() {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Url};
@@ -19,19 +20,23 @@ const WINDOW: u32 = 512 << 10;
 /// Bytes of an answer's headers by HTTP/2. By HTTP/1 they are bounded by hyper's buffer.
 const HEADERS: u32 = 64 << 10;
 
+/// How long a connection may take for whoever is in a hurry, and for how long what was sent may stay unacknowledged.
+pub(crate) const BRISK: Duration = Duration::from_secs(1);
+
 /// What tells one way to connect from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Way {
     entry: Option<usize>,
     skip_verify: bool,
     reach: Reach,
+    brisk: bool,
 }
 
 /// All that there is to connect by.
 #[derive(Debug)]
 pub(super) struct Clients {
     options: Arc<FetchOptions>,
-    registries: Arc<Registries>,
+    pub(super) registries: Registries,
     proxies: Proxies,
     blocklist: Arc<Blocklist>,
     made: Mutex<HashMap<Way, Client>>,
@@ -49,7 +54,7 @@ impl Clients {
     /// # Errors
     ///
     /// All that is wrong with the options.
-    pub(super) fn new(options: Arc<FetchOptions>, registries: Arc<Registries>) -> Result<Self, Vec<String>> {
+    pub(super) fn new(options: Arc<FetchOptions>, registries: Registries) -> Result<Self, Vec<String>> {
         // Without one, the library would panic. Whoever was first stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (blocklist, wrong) = Blocklist::new(&options.blocked);
@@ -83,9 +88,9 @@ impl Clients {
         url: &Url,
         reach: Reach,
         entry: Option<usize>,
+        brisk: bool,
     ) -> Result<Connection<'_>, Failure> {
-        let known = entry.and_then(|index| Some((index, self.registries.get(index)?)));
-        let entry = known.or_else(|| self.entry(url));
+        let entry = self.registries.by_number(entry).or_else(|| self.entry(url));
         let skip_verify =
             self.options.is_insecure(&host(url)) || entry.is_some_and(|(_, entry)| entry.skip_verify);
         // Hosts without certificates or a proxy of their own share one pool.
@@ -97,7 +102,7 @@ impl Clients {
         let proxied = self.proxies.find(url, choice).is_some();
         // Then what is resolved for the connection is the proxy's name, and proxies are in private networks.
         let reach = if proxied { Reach::Private } else { reach };
-        let way = Way { entry: special.map(|(index, _)| index), skip_verify, reach };
+        let way = Way { entry: special.map(|(index, _)| index), skip_verify, reach, brisk };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let client = match made.get(&way) {
             Some(client) => client.clone(),
@@ -113,6 +118,10 @@ impl Clients {
     fn build(&self, way: Way) -> Result<Client, Failure> {
         let entry = way.entry.and_then(|index| self.registries.get(index));
         let (proxies, choice) = (self.proxies.clone(), entry.and_then(|entry| entry.proxy.clone()));
+        let connect_timeout = match way.brisk {
+            true => BRISK.min(self.options.connect_timeout),
+            false => self.options.connect_timeout,
+        };
         let mut builder = Client::builder()
             .user_agent(concat!("meshloom-agent/", env!("CARGO_PKG_VERSION")))
             // Each hop is looked at before it is made: see `request`.
@@ -123,12 +132,16 @@ impl Clients {
             // Replaces the library's own look at the environment.
             .no_proxy()
             .proxy(Proxy::custom(move |url| proxies.find(url, choice.as_ref())))
-            .connect_timeout(self.options.connect_timeout)
+            .connect_timeout(connect_timeout)
             .read_timeout(self.options.idle_timeout)
             .pool_max_idle_per_host(4)
             .http2_initial_stream_window_size(WINDOW)
             .http2_initial_connection_window_size(WINDOW)
             .http2_max_header_list_size(HEADERS);
+        if way.brisk {
+            // A request that was sent into an outage is not repeated by TCP as soon as the outage is over.
+            builder = builder.tcp_user_timeout(BRISK);
+        }
         if way.skip_verify {
             builder = builder.tls_danger_accept_invalid_certs(true);
         }

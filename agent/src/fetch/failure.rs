@@ -8,21 +8,22 @@ use http::{HeaderMap, StatusCode, header};
 use reqwest::Url;
 
 use super::guard::Blocked;
+use crate::shown::url as shown;
 use crate::{Reason, Unavailable};
 
 /// A request that did not give what was wanted.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) cause: Unavailable,
+pub(crate) struct Failure {
+    pub(crate) cause: Unavailable,
     /// Whether the same request may succeed in a moment.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// The other side does not speak TLS.
-    pub(super) not_tls: bool,
+    pub(crate) not_tls: bool,
 }
 
 impl Failure {
     /// One that no further request would change.
-    pub(super) fn lasting(reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn lasting(reason: Reason, message: impl Into<String>) -> Self {
         Self { cause: Unavailable::new(reason, message), again: false, not_tls: false }
     }
 
@@ -93,19 +94,6 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
     Some(wait.min(Duration::from_secs(24 * 3600)))
-}
-
-/// A URL for people: without credentials, and without the query, which holds signatures in URLs of clouds.
-pub(super) fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_fragment(None);
-    if shown.query().is_some() {
-        shown.set_query(None);
-        return format!("{shown}?...");
-    }
-    if shown.path() == "/" { shown.as_str().trim_end_matches('/').to_owned() } else { shown.into() }
 }
 
 /// What an error and its causes say, each once.
@@ -188,12 +176,5 @@ mod tests {
         assert_eq!(of("Sat, 21 Nov 2026 09:00:00 GMT"), Some(0));
         assert_eq!(of("99999999999"), Some(86_400));
         assert_eq!((of("soon"), of("-1")), (None, None));
-    }
-
-    #[test]
-    fn a_url_is_shown_without_its_secrets() {
-        let of = |text: &str| shown(&Url::parse(text).unwrap());
-        assert_eq!(of("https://user:word@example.com/a?X-Signature=b#c"), "https://example.com/a?...");
-        assert_eq!(of("https://example.com"), "https://example.com");
     }
 }

@@ -6,8 +6,8 @@ use reqwest::Url;
 use super::failure::Failure;
 use super::network::{Budget, Network};
 use super::request::Ask;
-use super::retry::Attempts;
 use super::{Downloaded, Progress};
+use crate::shown::url as shown;
 use crate::{Reason, Sha256, Unavailable, Wanted};
 
 impl Network {
@@ -19,14 +19,15 @@ impl Network {
         progress: &dyn Progress,
         budget: Budget,
     ) -> Result<Downloaded, Unavailable> {
-        let mut attempts = Attempts::new(self.options.attempts, self.options.backoff, budget.start);
+        let mut attempts = self.attempts(wanted.effort, budget.start);
         loop {
-            let failure = match self.http_once(wanted, url, folder, progress, budget).await {
-                Ok(downloaded) => return Ok(downloaded),
-                Err(failure) => failure,
-            };
+            let failure =
+                match self.http_once(wanted, url, folder, progress, budget, attempts.are_brisk()).await {
+                    Ok(downloaded) => return Ok(downloaded),
+                    Err(failure) => failure,
+                };
             tracing::debug!(
-                source = super::failure::shown(url),
+                source = shown(url),
                 resource = wanted.resource,
                 attempt = attempts.made(),
                 cause = failure.cause.message,
@@ -45,15 +46,19 @@ impl Network {
         folder: &std::path::Path,
         progress: &dyn Progress,
         budget: Budget,
+        brisk: bool,
     ) -> Result<Downloaded, Failure> {
-        let answer = self.caller.send(Ask::get(url, budget.start)).await?;
+        let caller = self.caller();
+        let ask = Ask { brisk, ..Ask::get(url, budget.start) };
+        let answer = caller.send(ask).await?;
         if answer.status != StatusCode::OK {
             let message =
                 format!("wasm module download request failed: status code {}", answer.status.as_u16());
             return Err(Failure::status(answer.status, answer.headers(), message));
         }
         known_encoding(answer.headers())?;
-        let downloaded = self.receiver(folder, progress, budget).module(answer, None).await?;
+        let receiver = self.receiver(&caller, caller.clients.entry(url), folder, progress, budget).await;
+        let downloaded = receiver.module(answer, None).await?;
         pinned(wanted, downloaded.sha256)?;
         Ok(downloaded)
     }
@@ -89,9 +94,9 @@ fn in_istios_words(url: &Url, attempts: u32, failure: Failure) -> Unavailable {
     let mut cause = failure.cause;
     cause.message = match cause.reason {
         Reason::NotAModule => {
-            format!("fetched Wasm binary from {} is invalid: {}", super::failure::shown(url), cause.message)
+            format!("fetched Wasm binary from {} is invalid: {}", shown(url), cause.message)
         }
-        Reason::TooLarge => format!("Get {:?}: {}", super::failure::shown(url), cause.message),
+        Reason::TooLarge => format!("Get {:?}: {}", shown(url), cause.message),
         Reason::ChecksumMismatch | Reason::Disk => cause.message,
         _ => format!("wasm module download failed after {attempts} attempts, last error: {}", cause.message),
     };

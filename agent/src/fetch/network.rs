@@ -14,27 +14,29 @@ use super::client::Clients;
 use super::credentials::Places;
 use super::options::FetchOptions;
 use super::pace::Paces;
+use super::place::Place;
 use super::receive::Receiver;
-use super::registries::{Problems, Registries};
+use super::registries::{Entry, Problems, Registries};
 use super::request::Caller;
+use super::retry::Attempts;
 use super::unpack::Limits;
-use super::{Downloaded, Fetcher, Progress, Resolved};
+use super::{Downloaded, Fetcher, Progress, Resolved, Stage};
+use crate::live::{Live, Read};
 use crate::trust::Signature;
-use crate::{Reason, Sha256, Unavailable, Wanted};
+use crate::{Effort, Reason, Sha256, Unavailable, Wanted};
 
 /// Downloads by http, https and from OCI registries.
 ///
 /// Time is bounded thus. Connecting, the beginning of each answer, and a standstill within one have budgets of their
 /// own, by option. [`resolve`](Fetcher::resolve) and [`signatures`](Fetcher::signatures) each take at most the
-/// resource's own timeout, retries and waits included. [`download`](Fetcher::download) has to begin to receive within
-/// that; once it receives, it may go on until the longer of that and `MESHLOOM_WASM_DOWNLOAD_TIMEOUT`. Waiting for a
-/// place among the concurrent downloads is not counted.
+/// resource's own timeout, retries and waits included. [`download`](Fetcher::download) has to be answered within that;
+/// then it waits for a place among the concurrent downloads, which is not counted; and once it has one, it may go on
+/// until the longer of the resource's timeout and `MESHLOOM_WASM_DOWNLOAD_TIMEOUT`.
 #[derive(Debug)]
 pub struct Network {
     pub(super) options: Arc<FetchOptions>,
-    pub(super) registries: Arc<Registries>,
-    pub(super) caller: Caller,
     pub(super) places: Places,
+    callers: Live<Caller>,
     limits: Limits,
     downloads: Semaphore,
 }
@@ -44,18 +46,20 @@ pub struct Network {
 pub(super) struct Budget {
     /// Something has to have come.
     pub(super) start: Instant,
-    /// All has to have come.
-    pub(super) end: Instant,
+    /// From when it begins to come until all has come.
+    pub(super) longest: Duration,
 }
 
 impl Budget {
     fn of(wanted: &Wanted, longer: Duration) -> Self {
-        let now = Instant::now();
-        // Far enough away for what cannot be added.
-        let after =
-            |wait| now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3600));
-        Self { start: after(wanted.timeout), end: after(wanted.timeout.max(longer)) }
+        Self { start: after(wanted.timeout), longest: wanted.timeout.max(longer) }
     }
+}
+
+/// In that time from now. Far enough away for what cannot be added.
+fn after(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3600))
 }
 
 /// Where a wanted module is.
@@ -65,29 +69,43 @@ enum Source {
 }
 
 impl Network {
-    /// With those options, and the registry configuration that they name.
+    /// With those options, and the registry configuration that they name. It is read again whenever it has changed, or
+    /// a file of certificates or keys has that it names.
     ///
     /// # Errors
     ///
     /// All that is wrong with either.
     pub fn new(options: FetchOptions) -> Result<Self, Problems> {
-        let registries = match &options.registries {
-            Some(path) => Registries::read(path),
-            None => Ok(Registries::default()),
-        };
         let options = options.with_lower_case_proxies();
-        match registries {
-            Ok(registries) => Self::with_registries(options, registries),
+        let Some(path) = options.registries.clone() else {
+            return Self::with_registries(options, Registries::default());
+        };
+        let registries = match Registries::read(&path) {
+            Ok(registries) => registries,
             Err(Problems(mut problems)) => {
-                problems.extend(
-                    Self::with_registries(options, Registries::default())
-                        .err()
-                        .into_iter()
-                        .flat_map(|more| more.0),
-                );
-                Err(Problems(problems))
+                let others = Self::with_registries(options, Registries::default()).err();
+                problems.extend(others.into_iter().flat_map(|more| more.0));
+                return Err(Problems(problems));
             }
-        }
+        };
+        let options = Arc::new(usable(options)?);
+        let caller = {
+            let options = options.clone();
+            move |registries: Registries| {
+                let mut files = registries.files();
+                files.push(path.clone());
+                Ok(Read { value: caller(&options, registries)?, files })
+            }
+        };
+        let first = caller(registries)?;
+        let read = {
+            let options = options.clone();
+            move || {
+                let path = options.registries.as_deref().unwrap_or(Path::new(""));
+                Registries::read(path).and_then(&caller).map_err(|problems| problems.to_string())
+            }
+        };
+        Ok(Self::made(options, Live::new(first, read)))
     }
 
     /// With those options and that registry configuration, whatever file the options name.
@@ -95,20 +113,14 @@ impl Network {
     /// # Errors
     ///
     /// All that is wrong with the options.
-    pub fn with_registries(mut options: FetchOptions, registries: Registries) -> Result<Self, Problems> {
-        if options.concurrent_downloads == 0 {
-            return Err(Problems(vec![
-                "MESHLOOM_WASM_CONCURRENT_DOWNLOADS: expected a number above 0".to_owned(),
-            ]));
-        }
-        // As Istio's agent means it, and does not do it.
-        if options.request_timeout.is_zero() {
-            options.request_timeout = FetchOptions::default().request_timeout;
-        }
-        let (options, registries) = (Arc::new(options), Arc::new(registries));
-        let clients = Clients::new(options.clone(), registries.clone()).map_err(Problems)?;
-        Ok(Self {
-            caller: Caller { clients, paces: Paces::default(), request_timeout: options.request_timeout },
+    pub fn with_registries(options: FetchOptions, registries: Registries) -> Result<Self, Problems> {
+        let options = Arc::new(usable(options)?);
+        let caller = caller(&options, registries)?;
+        Ok(Self::made(options, Live::fixed(caller)))
+    }
+
+    fn made(options: Arc<FetchOptions>, callers: Live<Caller>) -> Self {
+        Self {
             places: Places::new(&options),
             limits: Limits {
                 module: options.max_binary_size,
@@ -117,22 +129,47 @@ impl Network {
             },
             downloads: Semaphore::new(options.concurrent_downloads.min(Semaphore::MAX_PERMITS)),
             options,
-            registries,
-        })
+            callers,
+        }
     }
 
-    pub(super) fn receiver<'a>(
+    /// What requests are made by, as the registry configuration says now. For all requests of one thing.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        self.callers.look()
+    }
+
+    /// The attempts at one request, none of which begins after the deadline.
+    pub(super) fn attempts(&self, effort: Effort, deadline: Instant) -> Attempts {
+        Attempts::new(effort, self.options.attempts, self.options.backoff, deadline)
+    }
+
+    /// Whether the module that an image has is larger than any may be.
+    pub(super) fn is_too_large(&self, size: u64) -> bool {
+        size > self.options.max_archive_size.max(self.limits.module)
+    }
+
+    /// Takes in what a source has answered to give, once there is a place for it.
+    pub(super) async fn receiver<'a>(
         &'a self,
+        caller: &Caller,
+        entry: Option<(usize, &Entry)>,
         folder: &'a Path,
         progress: &'a dyn Progress,
         budget: Budget,
     ) -> Receiver<'a> {
+        progress.reached(Stage::Waiting);
+        // The source's own first: who waits for that is in nobody else's way.
+        let of_source = caller.paces.place(entry).await;
+        let place = Place::new(self.downloads.acquire().await.ok(), of_source);
+        let deadline = after(budget.longest);
+        progress.reached(Stage::Receiving(deadline));
         Receiver {
             folder,
             limits: &self.limits,
             largest_archive: self.options.max_archive_size,
             progress,
-            deadline: budget.end,
+            deadline,
+            place,
         }
     }
 
@@ -150,20 +187,10 @@ impl Network {
         folder: &Path,
         progress: &dyn Progress,
     ) -> Result<Downloaded, Unavailable> {
-        let source = source(wanted)?;
-        let _turn = self.downloads.acquire().await;
-        let longer = self.options.download_timeout;
-        match source {
-            Source::Http(url) => {
-                let _place = self.caller.paces.place(self.caller.clients.entry(&url)).await;
-                self.http(wanted, &url, folder, progress, Budget::of(wanted, longer)).await
-            }
-            Source::Oci => {
-                let reference = super::oci::reference(&wanted.url)?;
-                let entry = self.registries.find(reference.registry(), reference.repository());
-                let _place = self.caller.paces.place(entry).await;
-                self.oci_download(wanted, resolved, folder, progress, Budget::of(wanted, longer)).await
-            }
+        let budget = Budget::of(wanted, self.options.download_timeout);
+        match source(wanted)? {
+            Source::Http(url) => self.http(wanted, &url, folder, progress, budget).await,
+            Source::Oci => self.oci_download(wanted, resolved, folder, progress, budget).await,
         }
     }
 
@@ -174,6 +201,24 @@ impl Network {
             Source::Oci => self.oci_signatures(wanted, resolved, Budget::of(wanted, Duration::ZERO)).await,
         }
     }
+}
+
+fn usable(mut options: FetchOptions) -> Result<FetchOptions, Problems> {
+    if options.concurrent_downloads == 0 {
+        return Err(Problems(vec![
+            "MESHLOOM_WASM_CONCURRENT_DOWNLOADS: expected a number above 0".to_owned(),
+        ]));
+    }
+    // As Istio's agent means it, and does not do it.
+    if options.request_timeout.is_zero() {
+        options.request_timeout = FetchOptions::default().request_timeout;
+    }
+    Ok(options)
+}
+
+fn caller(options: &Arc<FetchOptions>, registries: Registries) -> Result<Caller, Problems> {
+    let clients = Clients::new(options.clone(), registries).map_err(Problems)?;
+    Ok(Caller { clients, paces: Paces::default(), request_timeout: options.request_timeout })
 }
 
 impl Fetcher for Network {
@@ -216,6 +261,32 @@ fn source(wanted: &Wanted) -> Result<Source, Unavailable> {
 
 /// What came is not what the resource says, in Istio's words.
 pub(super) fn mismatch(wanted: &Wanted, found: Sha256, expected: Sha256) -> String {
-    let url = Url::parse(&wanted.url).map_or_else(|_| wanted.url.clone(), |url| super::failure::shown(&url));
+    let url = crate::shown::text(&wanted.url);
     format!("module downloaded from {url} has checksum {found}, which does not match: {expected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_timeout_of_nothing_stands_for_the_default() {
+        let timeout = |given| {
+            let options = FetchOptions { request_timeout: given, ..FetchOptions::default() };
+            Network::with_registries(options, Registries::default()).unwrap().caller().request_timeout
+        };
+        assert_eq!(timeout(Duration::ZERO), Duration::from_secs(15));
+        assert_eq!(timeout(Duration::from_secs(3)), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_the_registry_configuration_and_the_options_is_told() {
+        let options = FetchOptions {
+            registries: Some("/nowhere/registries.yaml".into()),
+            concurrent_downloads: 0,
+            ..FetchOptions::default()
+        };
+        let Problems(problems) = Network::new(options).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
 }

@@ -12,10 +12,11 @@ mod session;
 mod signature;
 mod tour;
 
+use std::net::Ipv6Addr;
+
 use bytes::Bytes;
 use http::{StatusCode, header};
 use oci_client::Reference;
-use tokio::time::Instant;
 
 use self::place::Place;
 use self::session::Session;
@@ -23,7 +24,7 @@ use self::tour::Tour;
 use super::failure::Failure;
 use super::manifest::{self, Manifest};
 use super::network::{Budget, Network};
-use super::receive::{Expected, Receiver};
+use super::receive::Expected;
 use super::{Downloaded, Progress, Resolved};
 use crate::trust::Signature;
 use crate::{Reason, Sha256, Unavailable, Wanted};
@@ -49,20 +50,41 @@ pub(super) fn reference(url: &str) -> Result<Reference, Unavailable> {
             "could not parse url in image reference: credentials do not belong there",
         ));
     }
-    let reference = Reference::try_from(text).map_err(|error| unusable(error.to_string()))?;
+    let reference = match text.strip_prefix('[') {
+        Some(rest) => by_address(rest).map_err(unusable)?,
+        None => Reference::try_from(text).map_err(|error| unusable(error.to_string()))?,
+    };
     if reference.digest().is_some_and(|digest| !digest.starts_with("sha256:")) {
         return Err(unusable("expected a digest of sha256".to_owned()));
     }
     Ok(reference)
 }
 
+/// The reference of an image at an IPv6 address, without the bracket before it. The grammar of references has none.
+fn by_address(text: &str) -> Result<Reference, String> {
+    /// Stands for the address while the rest is read.
+    const STAND_IN: &str = "address.invalid";
+    let (address, rest) = text.split_once(']').ok_or("expected ] after the address")?;
+    let address: Ipv6Addr = address.parse().map_err(|_| format!("{address:?} is no IPv6 address"))?;
+    let read = Reference::try_from(format!("{STAND_IN}{rest}")).map_err(|error| error.to_string())?;
+    let port = read.registry().strip_prefix(STAND_IN).filter(|port| port.is_empty() || port.starts_with(':'));
+    let port = port.ok_or("expected a port or a path after the address")?;
+    let registry = format!("[{address}]{port}");
+    let repository = read.repository().to_owned();
+    Ok(match (read.tag().map(str::to_owned), read.digest().map(str::to_owned)) {
+        (Some(tag), Some(digest)) => Reference::with_tag_and_digest(registry, repository, tag, digest),
+        (None, Some(digest)) => Reference::with_digest(registry, repository, digest),
+        (tag, None) => Reference::with_tag(registry, repository, tag.unwrap_or_else(|| "latest".to_owned())),
+    })
+}
+
 impl Network {
     /// Finds the manifest: of the first place that has it.
     pub(super) async fn oci_resolve(&self, wanted: &Wanted, budget: Budget) -> Result<Resolved, Unavailable> {
         let reference = reference(&wanted.url)?;
-        let mut tour = Tour::new(self, &reference, budget)?;
+        let mut tour = Tour::new(self, wanted, &reference, budget)?;
         while let Some(place) = tour.place() {
-            match self.resolve_at(wanted, place, tour.deadline()).await {
+            match self.resolve_at(&tour, place).await {
                 Ok(resolved) => return Ok(resolved),
                 Err(failure) => tour.failed(failure).await,
             }
@@ -106,13 +128,12 @@ impl Network {
             Unavailable::new(Reason::NotAModule, format!("could not fetch Wasm binary: {problem}"))
         })?;
         let expected = Expected { sha256: layer.digest, size: layer.size };
-        let receiver = self.receiver(folder, progress, budget);
-        if layer.size > receiver.largest_archive.max(receiver.limits.module) {
-            return Err(Failure::from(super::unpack::too_large(receiver.limits.module)).cause);
+        if self.is_too_large(layer.size) {
+            return Err(Failure::from(super::unpack::too_large(self.options.max_binary_size)).cause);
         }
-        let mut tour = Tour::new(self, &reference, budget)?;
+        let mut tour = Tour::new(self, wanted, &reference, budget)?;
         while let Some(place) = tour.place() {
-            match self.layer_at(wanted, place, expected, &receiver, tour.deadline()).await {
+            match self.layer_at(&tour, place, expected, folder, progress).await {
                 Ok(downloaded) => return Ok(downloaded),
                 Err(failure) => tour.failed(failure).await,
             }
@@ -127,9 +148,9 @@ impl Network {
         budget: Budget,
     ) -> Result<Vec<Signature>, Unavailable> {
         let reference = reference(&wanted.url)?;
-        let mut tour = Tour::new(self, &reference, budget)?;
+        let mut tour = Tour::new(self, wanted, &reference, budget)?;
         while let Some(place) = tour.place() {
-            match self.signatures_at(wanted, place, resolved, tour.deadline()).await {
+            match self.signatures_at(&tour, place, resolved).await {
                 // A mirror may have the image and not what is beside it.
                 Ok(signatures) if signatures.is_empty() && tour.next() => {}
                 Ok(signatures) => return Ok(signatures),
@@ -139,41 +160,38 @@ impl Network {
         Err(tour.summary("could not fetch signatures: "))
     }
 
-    async fn resolve_at(
-        &self,
-        wanted: &Wanted,
-        place: Place,
-        deadline: Instant,
-    ) -> Result<Resolved, Failure> {
-        Session::new(self, wanted, place, deadline).await?.resolve(wanted).await
+    async fn resolve_at(&self, tour: &Tour<'_>, place: Place) -> Result<Resolved, Failure> {
+        Session::new(tour, place).await?.resolve().await
     }
 
     async fn layer_at(
         &self,
-        wanted: &Wanted,
+        tour: &Tour<'_>,
         place: Place,
         expected: Expected,
-        receiver: &Receiver<'_>,
-        deadline: Instant,
+        folder: &std::path::Path,
+        progress: &dyn Progress,
     ) -> Result<Downloaded, Failure> {
-        let answer = Session::new(self, wanted, place, deadline).await?.blob(expected.sha256).await?;
+        let mut session = Session::new(tour, place).await?;
+        let answer = session.blob(expected.sha256).await?;
+        let entry = tour.caller.clients.registries.by_number(session.entry);
+        let receiver = self.receiver(&tour.caller, entry, folder, progress, tour.budget).await;
         receiver.module(answer, Some(expected)).await
     }
 
     async fn signatures_at(
         &self,
-        wanted: &Wanted,
+        tour: &Tour<'_>,
         place: Place,
         resolved: &Resolved,
-        deadline: Instant,
     ) -> Result<Vec<Signature>, Failure> {
-        Session::new(self, wanted, place, deadline).await?.signatures(resolved).await
+        Session::new(tour, place).await?.signatures(resolved).await
     }
 }
 
 impl Session<'_> {
     /// The manifest of the image, by way of its indexes.
-    async fn resolve(&mut self, wanted: &Wanted) -> Result<Resolved, Failure> {
+    async fn resolve(&mut self) -> Result<Resolved, Failure> {
         let mut next = self.place.reference().to_owned();
         let mut digests = Vec::new();
         for _ in 0..=DEPTH {
@@ -192,11 +210,11 @@ impl Session<'_> {
                     let mut digests = digests.into_iter();
                     let checksum = digests.next();
                     let also: Vec<Sha256> = digests.collect();
-                    if let (Some(pin), Some(found)) = (wanted.checksum, checksum)
+                    if let (Some(pin), Some(found)) = (self.wanted.checksum, checksum)
                         && pin != found
                         && !also.contains(&pin)
                     {
-                        let message = super::network::mismatch(wanted, found, pin);
+                        let message = super::network::mismatch(self.wanted, found, pin);
                         return Err(Failure::lasting(Reason::ChecksumMismatch, message));
                     }
                     return Ok(Resolved { checksum, also, manifest: Some(bytes) });
@@ -251,11 +269,31 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_may_be_an_ipv6_address() {
+        let of = |url: &str| reference(url).map(|reference| reference.whole());
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (url, whole) in [
+            ("oci://[::1]:5000/a/b:v1", "[::1]:5000/a/b:v1".to_owned()),
+            ("oci://[2001:DB8:0::1]/a", "[2001:db8::1]/a:latest".to_owned()),
+            (&format!("oci://[::1]/a:v1@{digest}"), format!("[::1]/a:v1@{digest}")),
+            (&format!("oci://[::1]/a@{digest}"), format!("[::1]/a@{digest}")),
+        ] {
+            assert_eq!(of(url).unwrap(), whole, "{url}");
+        }
+    }
+
+    #[test]
     fn what_is_no_reference_can_never_be_had() {
         for url in [
             "oci://",
             "oci://registry.test/UPPER",
             "oci://registry.test/a:b:c",
+            "oci://[::1/a",
+            "oci://[::1]",
+            "oci://[::1]x/a",
+            "oci://[127.0.0.1]/a",
+            "oci://[]/a",
+            "oci://user:hunter2@[::1]/a",
             "oci://user:hunter2@registry.test/a",
         ] {
             let unusable = reference(url).unwrap_err();

@@ -28,8 +28,8 @@ pub struct FetchOptions {
     /// How often a request is made at most, the first time included. 0 stands for 1.
     #[arg(long = "http-request-max-retries", env = "WASM_HTTP_REQUEST_MAX_RETRIES", default_value_t = 5)]
     pub attempts: u32,
-    /// The wait before the second attempt. Each further one is half as long again, up to 60s; all are changed at
-    /// random by up to a half.
+    /// The wait before the second attempt. Each further one is half as long again, up to 700ms if this is not longer; all
+    /// are changed at random by up to a half.
     #[arg(long = "http-backoff", env = "MESHLOOM_WASM_HTTP_BACKOFF", default_value = "500ms", value_parser = duration)]
     pub backoff: Duration,
     /// How long it may take to connect, TLS included.
@@ -48,11 +48,12 @@ pub struct FetchOptions {
     #[arg(
         long = "download-timeout",
         env = "MESHLOOM_WASM_DOWNLOAD_TIMEOUT",
-        default_value = "0s",
+        default_value = "10m",
         value_parser = duration
     )]
     pub download_timeout: Duration,
-    /// How many modules are downloaded at a time. Those that wait for their turn are not timed.
+    /// How many modules are received at a time. Those that wait for their turn are not timed, and have one only once their
+    /// source has answered; one that hardly moves is not counted.
     #[arg(long = "concurrent-downloads", env = "MESHLOOM_WASM_CONCURRENT_DOWNLOADS", default_value_t = 4)]
     pub concurrent_downloads: usize,
     /// Bytes that a module may have.
@@ -96,7 +97,7 @@ impl Default for FetchOptions {
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
-            download_timeout: Duration::ZERO,
+            download_timeout: Duration::from_secs(600),
             concurrent_downloads: 4,
             max_binary_size: 256 << 20,
             max_archive_size: 256 << 20,

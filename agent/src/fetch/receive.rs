@@ -12,10 +12,12 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::failure::{Failure, shown};
+use super::failure::Failure;
+use super::place::Place;
 use super::request::Answer;
 use super::unpack::{self, HEAD, Kind, Limits, sniff};
 use super::{Downloaded, Progress};
+use crate::shown::url as shown;
 use crate::{Reason, Sha256, Unavailable};
 
 /// Bytes that are on their way to the disk.
@@ -29,6 +31,12 @@ pub(super) struct Expected {
     pub(super) size: u64,
 }
 
+impl Expected {
+    fn exceeded(self) -> Failure {
+        mismatch(format!("is longer than the {} bytes of its manifest", self.size))
+    }
+}
+
 /// Where a download goes, and how much of it.
 pub(super) struct Receiver<'a> {
     pub(super) folder: &'a Path,
@@ -37,6 +45,7 @@ pub(super) struct Receiver<'a> {
     pub(super) largest_archive: u64,
     pub(super) progress: &'a dyn Progress,
     pub(super) deadline: Instant,
+    pub(super) place: Place<'a>,
 }
 
 /// What comes, and what is known of it.
@@ -75,7 +84,7 @@ impl Bound {
 impl Receiver<'_> {
     /// The module in an answer's body.
     pub(super) async fn module(
-        &self,
+        mut self,
         mut answer: Answer,
         expected: Option<Expected>,
     ) -> Result<Downloaded, Failure> {
@@ -84,11 +93,16 @@ impl Receiver<'_> {
         let told = answer.response.content_length();
         let head = self.head(&mut answer).await?;
         let flat: Vec<u8> = head.iter().flatten().copied().take(HEAD).collect();
-        let bound = match sniff(&flat) {
+        let (bound, other) = match sniff(&flat) {
+            // Whether this is what the manifest says, or only what somebody says on the way, is seen at its end.
+            Kind::Other(what) if expected.is_some() => (Bound::Archive(self.largest_archive), Some(what)),
             Kind::Other(what) => return Err(Failure::lasting(Reason::NotAModule, what)),
-            Kind::Module => Bound::Module(self.limits.module),
-            _ => Bound::Archive(self.largest_archive),
+            Kind::Module => (Bound::Module(self.limits.module), None),
+            _ => (Bound::Archive(self.largest_archive), None),
         };
+        if let Some(expected) = expected.filter(|expected| told.is_some_and(|told| told > expected.size)) {
+            return Err(expected.exceeded());
+        }
         bound.check(told.unwrap_or_default())?;
         let body = Body { answer, head, told, bound, expected };
         if matches!(bound, Bound::Module(_)) {
@@ -101,6 +115,9 @@ impl Receiver<'_> {
         let packed = tempfile::tempfile_in(self.folder).map_err(|error| Failure::disk(&error))?;
         let sink = packed.try_clone().map_err(|error| Failure::disk(&error))?;
         let (_, size) = self.write(body, sink).await?;
+        if let Some(what) = other {
+            return Err(Failure::lasting(Reason::NotAModule, what));
+        }
         match timeout_at(self.deadline, self.unpack(packed, size)).await {
             Ok(unpacked) => unpacked,
             Err(_) => {
@@ -111,15 +128,25 @@ impl Receiver<'_> {
     }
 
     /// The next piece of the body.
-    async fn chunk(&self, answer: &mut Answer) -> Result<Option<Bytes>, Failure> {
-        match timeout_at(self.deadline, answer.response.chunk()).await {
-            Ok(chunk) => chunk.map_err(|error| Failure::transport(&answer.url, error)),
-            Err(_) => Err(Failure::timed_out(&answer.url)),
+    async fn chunk(&mut self, answer: &mut Answer) -> Result<Option<Bytes>, Failure> {
+        loop {
+            self.place.judge();
+            let until = self.place.judged().map_or(self.deadline, |judged| judged.min(self.deadline));
+            match timeout_at(until, answer.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    self.place.received(chunk.len());
+                    return Ok(Some(chunk));
+                }
+                Ok(Ok(None)) => return Ok(None),
+                Ok(Err(error)) => return Err(Failure::transport(&answer.url, error)),
+                Err(_) if until < self.deadline => {}
+                Err(_) => return Err(Failure::timed_out(&answer.url)),
+            }
         }
     }
 
     /// As many pieces as are needed to see what it is.
-    async fn head(&self, answer: &mut Answer) -> Result<Vec<Bytes>, Failure> {
+    async fn head(&mut self, answer: &mut Answer) -> Result<Vec<Bytes>, Failure> {
         let mut head = Vec::new();
         let mut size = 0;
         while size < HEAD {
@@ -133,7 +160,7 @@ impl Receiver<'_> {
         Ok(head)
     }
 
-    async fn write(&self, body: Body, sink: File) -> Result<(Sha256, u64), Failure> {
+    async fn write(&mut self, body: Body, sink: File) -> Result<(Sha256, u64), Failure> {
         let Body { mut answer, head, told, bound, expected } = body;
         let mut sink = tokio::fs::File::from_std(sink);
         sink.set_max_buf_size(BUFFER);
@@ -151,7 +178,7 @@ impl Receiver<'_> {
             size += chunk.len() as u64;
             bound.check(size)?;
             if let Some(expected) = expected.filter(|expected| size > expected.size) {
-                return Err(mismatch(format!("is longer than the {} bytes of its manifest", expected.size)));
+                return Err(expected.exceeded());
             }
             hasher.update(&chunk);
             sink.write_all(&chunk).await.map_err(|error| Failure::disk(&error))?;

@@ -1,33 +1,11 @@
 //! The registry configuration: one YAML file that says how each registry, or each host of modules, is called.
-//!
-//! ```yaml
-//! registries:
-//!   - prefix: docker.io                     # a host, a host and port, or either with the beginning of a path
-//!     location: registry.example.com/hub    # takes the prefix's place
-//!     mirrors: [mirror.example.com/hub]     # tried before it, in this order
-//!     mirrorsOnly: true                     # the registry itself is never called
-//!   - prefix: registry.example.com
-//!     ca: /etc/meshloom/ca.pem              # trusted besides the system's
-//!     clientCertificate: /etc/meshloom/client.pem
-//!     clientKey: /etc/meshloom/client.key
-//!     auth: { username: puller, passwordFile: /etc/meshloom/password }
-//!     tokenServers: [auth.example.com]      # where it may send for tokens though that is in a private network
-//!     proxy: http://proxy.example.com:3128  # or direct
-//!     requestsPerSecond: 5
-//!     concurrentDownloads: 2
-//!   - prefix: 10.0.0.7:5000
-//!     plainHttp: true
-//! ```
-//!
-//! Of several prefixes that fit, the longest counts, and only it. What says how a host is called is looked up for the
-//! host that is called: of a mirror, the mirror's. Modules by http and https use that too; `location`, `mirrors`,
-//! `auth` and `tokenServers` are for OCI alone.
+//! The README shows its form.
 
 mod entry;
 mod fields;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) use self::entry::{Auth, Entry, ProxyChoice, is_helper_name, read_file};
 use self::fields::Fields;
@@ -105,6 +83,17 @@ impl Registries {
         let fits = |entry: &&(usize, &Entry)| has_prefix(&whole, &entry.1.prefix);
         let entries: Vec<(usize, &Entry)> = self.entries.iter().enumerate().collect();
         entries.iter().filter(fits).max_by_key(|(_, entry)| entry.prefix.len()).copied()
+    }
+
+    /// The files that its entries name and that were read with it: certificates and keys.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.entries.iter().flat_map(|entry| entry.files.iter().cloned()).collect()
+    }
+
+    /// The entry of that number, with it.
+    pub(super) fn by_number(&self, index: Option<usize>) -> Option<(usize, &Entry)> {
+        let index = index?;
+        Some((index, self.entries.get(index)?))
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Entry> {

@@ -5,10 +5,11 @@ use reqwest::{Response, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{Clients, host};
-use super::failure::{Failure, shown};
+use super::failure::Failure;
 use super::guard::Reach;
 use super::pace::Paces;
 use crate::Reason;
+use crate::shown::url as shown;
 
 /// How many redirects are followed, as in Go's client.
 const HOPS: usize = 10;
@@ -24,9 +25,13 @@ pub(super) struct Ask<'a> {
     /// A form to be posted, instead of a GET. Not sent along redirects.
     pub(super) form: Option<&'a str>,
     pub(super) reach: Reach,
+    /// The same where it is redirected to another host.
+    pub(super) reach_beyond: Reach,
     /// The entry of the registry configuration for the URL's own host, if it is known. A registry's may be for a part
     /// of its repositories, which not every path tells.
     pub(super) entry: Option<usize>,
+    /// Whether a connection has to be there at once.
+    pub(super) brisk: bool,
     /// The answer has to begin by then.
     pub(super) deadline: Instant,
 }
@@ -39,7 +44,9 @@ impl<'a> Ask<'a> {
             authorization: None,
             form: None,
             reach: Reach::Private,
+            reach_beyond: Reach::Private,
             entry: None,
+            brisk: false,
             deadline,
         }
     }
@@ -129,7 +136,8 @@ impl Caller {
 
     async fn hop(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, Failure> {
         let is_own = url.origin() == ask.url.origin();
-        let connection = self.clients.connection(url, ask.reach, ask.entry.filter(|_| is_own))?;
+        let reach = if is_own { ask.reach } else { ask.reach_beyond };
+        let connection = self.clients.connection(url, reach, ask.entry.filter(|_| is_own), ask.brisk)?;
         let blocked = |blocked| Failure::blocked(url, &blocked);
         connection.guard.check(url).map_err(blocked)?;
         let deadline = ask.deadline.min(Instant::now() + self.request_timeout);

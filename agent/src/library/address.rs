@@ -34,7 +34,7 @@ impl Address {
         let unusable = |message: String| Unavailable::new(Reason::Unusable, message);
         let url = Url::parse(&wanted.url)
             .map_err(|error| unusable(format!("fail to parse Wasm module fetch url: {error}")))?;
-        let shown = shown(&url);
+        let shown = crate::shown::url(&url);
         let path = url.path();
         let ignores_version = match wanted.policy {
             PullPolicy::Always => false,
@@ -56,12 +56,11 @@ impl Address {
                 shown,
             }),
             "oci" => {
-                let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+                if url.host_str().is_none_or(str::is_empty) {
                     return Err(unusable(format!(
                         "the URL {shown:?} names no image: expected oci://registry/repository:tag"
                     )));
-                };
-                let _ = host;
+                }
                 let reference = Reference::of(&format!("{}{path}", authority(&url)));
                 Ok(Self {
                     scheme: Scheme::Oci,
@@ -80,17 +79,6 @@ impl Address {
     pub(super) fn source(&self, checksum: Sha256) -> Source {
         Source { name: self.name, checksum }
     }
-}
-
-/// A URL without user, password, query and fragment, any of which may hold a secret.
-pub(super) fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    // Refused for URLs that cannot have them.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.to_string()
 }
 
 fn authority(url: &Url) -> String {
@@ -149,6 +137,7 @@ mod tests {
             pull_secret: None,
             verification_key: None,
             timeout: Duration::from_secs(5),
+            effort: Default::default(),
         }
     }
 

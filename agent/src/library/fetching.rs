@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::address::{Address, Scheme};
-use super::shelf::{Inner, Key, Landed, blocking};
+use super::obtaining::{Key, Landed, blocking};
+use super::patience::Told;
+use super::shelf::Inner;
 use super::{Reason, Unavailable};
-use crate::fetch::{Downloaded, Resolved};
+use crate::fetch::{Downloaded, Progress as _, Resolved, Stage};
 use crate::status::FetchResult;
 use crate::store::Source;
 use crate::store::bundle::Entry;
@@ -18,6 +20,7 @@ pub(super) async fn fetch(
     wanted: Wanted,
     address: Address,
     key: Key,
+    told: Told,
 ) -> Result<Landed, Unavailable> {
     if let Some(entry) = inner.bundle.as_ref().and_then(|bundle| bundle.find(&wanted.url, address.pinned)) {
         let entry = entry.clone();
@@ -39,13 +42,18 @@ pub(super) async fn fetch(
     };
     let landed = match known {
         Some(landed) => landed,
-        None => from_network(&inner, &wanted, &address).await?,
+        None => from_network(&inner, &wanted, &address, &told).await?,
     };
     drop(lock);
     Ok(landed)
 }
 
-async fn from_network(inner: &Arc<Inner>, wanted: &Wanted, address: &Address) -> Result<Landed, Unavailable> {
+async fn from_network(
+    inner: &Arc<Inner>,
+    wanted: &Wanted,
+    address: &Address,
+    told: &Told,
+) -> Result<Landed, Unavailable> {
     let resolved =
         inner.fetcher.resolve(wanted).await.inspect_err(|error| inner.count_failure(error, address, true))?;
     let digests: Vec<Sha256> = resolved.checksum.iter().chain(&resolved.also).copied().collect();
@@ -68,13 +76,35 @@ async fn from_network(inner: &Arc<Inner>, wanted: &Wanted, address: &Address) ->
             return Ok(landed);
         }
     }
+    let image = resolved.checksum.map(|digest| address.source(digest));
+    if let Some(why) = image.and_then(|image| inner.refused.get(&image)) {
+        return Err(why);
+    }
+    let landed = downloaded(inner, wanted, address, &resolved, digests, &signers, told).await;
+    if let (Some(image), Err(why)) = (image, &landed) {
+        inner.refused.note(image, why);
+    }
+    landed
+}
+
+async fn downloaded(
+    inner: &Arc<Inner>,
+    wanted: &Wanted,
+    address: &Address,
+    resolved: &Resolved,
+    digests: Vec<Sha256>,
+    signers: &[Sha256],
+    told: &Told,
+) -> Result<Landed, Unavailable> {
     let folder = inner.store.download_folder();
     let downloaded = inner
         .fetcher
-        .download(wanted, &resolved, &folder, &())
+        .download(wanted, resolved, &folder, told)
         .await
         .inspect_err(|error| inner.count_failure(error, address, false))?;
-    let (inner, wanted, address) = (inner.clone(), wanted.clone(), address.clone());
+    told.reached(Stage::Landed);
+    let (inner, wanted, address, signers) =
+        (inner.clone(), wanted.clone(), address.clone(), signers.to_vec());
     blocking(move || accept(&inner, &wanted, &address, digests, downloaded, &signers)).await
 }
 

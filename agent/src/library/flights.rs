@@ -10,36 +10,50 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 type Flight<T> = Shared<BoxFuture<'static, T>>;
 
-/// Futures by key: whoever asks for one that is not over waits for the same. It is dropped when nobody waits.
-pub(super) struct Flights<K, T>
+/// Futures by key: whoever asks for one that is not over waits for the same. It is dropped when nobody waits. With each
+/// goes what tells those who wait how far it is.
+pub(super) struct Flights<K, T, S>
 where
     T: Clone + Send + 'static,
 {
-    all: Mutex<HashMap<K, WeakShared<BoxFuture<'static, T>>>>,
+    all: Mutex<HashMap<K, Known<T, S>>>,
 }
 
-impl<K: Eq + Hash, T: Clone + Send + Sync + 'static> Flights<K, T> {
+struct Known<T: Clone + Send + 'static, S> {
+    flight: WeakShared<BoxFuture<'static, T>>,
+    state: S,
+}
+
+impl<T: Clone + Send + Sync + 'static, S> Known<T, S> {
+    /// Unless it is over. One that is has told all who waited; who comes then wants to know anew.
+    fn going_on(&self) -> Option<Flight<T>> {
+        self.flight.upgrade().filter(|flight| flight.peek().is_none())
+    }
+}
+
+impl<K: Eq + Hash, T: Clone + Send + Sync + 'static, S: Clone> Flights<K, T, S> {
     pub(super) fn new() -> Self {
         Self { all: Mutex::default() }
     }
 
-    /// The future of that key, and whether it was begun by somebody else.
-    pub(super) fn join<F>(&self, key: K, begin: impl FnOnce() -> F) -> (Flight<T>, bool)
+    /// The future of that key, what tells how far it is, and whether it was begun by somebody else.
+    pub(super) fn join<F>(&self, key: K, begin: impl FnOnce() -> (F, S)) -> (Flight<T>, S, bool)
     where
         F: Future<Output = T> + Send + 'static,
     {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is over has told all who waited; who comes now wants to know anew.
-        let known = all.get(&key).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none());
-        if let Some(flight) = known {
-            return (flight, true);
+        if let Some((flight, state)) =
+            all.get(&key).and_then(|known| Some((known.going_on()?, known.state.clone())))
+        {
+            return (flight, state, true);
         }
-        all.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
-        let flight = begin().boxed().shared();
+        all.retain(|_, known| known.going_on().is_some());
+        let (future, state) = begin();
+        let flight = future.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            all.insert(key, weak);
+            all.insert(key, Known { flight: weak, state: state.clone() });
         }
-        (flight, false)
+        (flight, state, false)
     }
 }
 
@@ -56,14 +70,15 @@ mod tests {
         let begun = Arc::new(AtomicU32::new(0));
         let begin = || {
             let begun = begun.clone();
-            async move {
+            let future = async move {
                 tokio::task::yield_now().await;
                 begun.fetch_add(1, Ordering::Relaxed) + 1
-            }
+            };
+            (future, ())
         };
-        let (first, joined) = flights.join("a", begin);
+        let (first, (), joined) = flights.join("a", begin);
         assert!(!joined);
-        let (second, joined) = flights.join("a", begin);
+        let (second, (), joined) = flights.join("a", begin);
         assert!(joined);
         assert_eq!((first.await, second.await), (1, 1));
         assert_eq!(flights.join("a", begin).0.await, 2);
@@ -71,17 +86,18 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_gives_up_does_not_end_it_and_the_last_one_does() {
-        let flights: Flights<&str, ()> = Flights::new();
+        let flights: Flights<&str, (), ()> = Flights::new();
         let alive = Arc::new(());
         let begin = || {
             let alive = alive.clone();
-            async move {
+            let future = async move {
                 std::future::pending::<()>().await;
                 drop(alive);
-            }
+            };
+            (future, ())
         };
-        let (mut first, _) = flights.join("a", begin);
-        let (second, _) = flights.join("a", begin);
+        let (mut first, ..) = flights.join("a", begin);
+        let (second, ..) = flights.join("a", begin);
         assert!(futures_util::poll!(&mut first).is_pending());
         drop(first);
         assert_eq!(Arc::strong_count(&alive), 2);

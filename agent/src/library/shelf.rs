@@ -13,16 +13,17 @@
 //! to that other, too; not so what is pinned by a digest, since who knows it knows the module, and it must be had without
 //! network.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 
 use super::address::{Address, Scheme};
 use super::flights::Flights;
+use super::obtaining::{Key, Landed, blocking, obtain};
+use super::patience::Hears;
+use super::refused::Refused;
 use super::{Held, Library, LibraryOptions, Reason, Unavailable};
 use crate::fetch::Fetcher;
 use crate::status::Metrics;
@@ -43,35 +44,11 @@ pub(super) struct Inner {
     pub(super) trust: Trust,
     pub(super) metrics: Arc<Metrics>,
     pub(super) offline: bool,
-    flights: Flights<Key, Result<Landed, Unavailable>>,
+    /// Images that were looked at and are of no use.
+    pub(super) refused: Refused,
+    pub(super) flights: Flights<Key, Result<Landed, Unavailable>, Hears>,
     /// Modules that Envoy may have, as far as their bytes go.
     admitted: Mutex<HashSet<Sha256>>,
-}
-
-/// Who may share a download.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    url: String,
-    pinned: Option<Sha256>,
-    /// Of the pull secret.
-    credentials: Sha256,
-    /// Of the verification key, by its fingerprint.
-    signer: Option<Sha256>,
-}
-
-impl Key {
-    pub(super) fn digest(&self) -> Sha256 {
-        let text = |digest: Option<Sha256>| digest.map(|digest| digest.to_string()).unwrap_or_default();
-        let (pinned, signer) = (text(self.pinned), text(self.signer));
-        Sha256::of(format!("{}\n{pinned}\n{}\n{signer}", self.url, self.credentials).as_bytes())
-    }
-}
-
-/// What a download has come to.
-#[derive(Clone, Debug)]
-pub(super) struct Landed {
-    pub(super) held: Held,
-    pub(super) source: Source,
 }
 
 /// All that a shelf is made of.
@@ -107,6 +84,7 @@ impl Shelf {
             trust,
             metrics,
             offline,
+            refused: Refused::default(),
             flights: Flights::new(),
             admitted: Mutex::default(),
         }))
@@ -187,7 +165,8 @@ impl Shelf {
         }
     }
 
-    /// [Warms](Self::warm) up, then writes down what the store has noted every second, and removes what has expired at
+    /// [Warms](Self::warm) up, then writes down what the store has noted every second,
+    /// reads the rules on signatures again if they have changed, and removes what has expired at
     /// each `interval`. Never ends.
     pub async fn keep_house(&self, interval: Duration) {
         self.warm().await;
@@ -196,7 +175,11 @@ impl Shelf {
         loop {
             let inner = self.0.clone();
             let done = tokio::select! {
-                _ = flush.tick() => blocking(move || inner.store.flush()).await,
+                _ = flush.tick() => blocking(move || {
+                    inner.trust.look();
+                    inner.store.flush()
+                })
+                .await,
                 _ = purge.tick() => blocking(move || {
                     let collected = inner.store.gc(SystemTime::now())?;
                     inner.forget_gone();
@@ -227,45 +210,10 @@ impl Library for Shelf {
     }
 }
 
-async fn obtain(inner: Arc<Inner>, wanted: Wanted) -> Result<Held, Unavailable> {
-    let began = Instant::now();
-    let address = Address::of(&wanted)?;
-    let known = {
-        let (inner, wanted, address) = (inner.clone(), wanted.clone(), address.clone());
-        blocking(move || inner.find_on_disk(&wanted, &address)).await?
-    };
-    inner.metrics.lookup(known.is_some());
-    if let Some(landed) = known {
-        inner.given(&wanted, &address, landed.source);
-        return Ok(landed.held);
-    }
-    loop {
-        let left = wanted.timeout.saturating_sub(began.elapsed());
-        if left.is_zero() {
-            return Err(timed_out(&wanted, &address));
-        }
-        let key = inner.key(&wanted, &address);
-        let (flight, joined) = inner.flights.join(key.clone(), || {
-            super::fetching::fetch(inner.clone(), wanted.clone(), address.clone(), key)
-        });
-        match tokio::time::timeout(left, flight).await {
-            Err(_) => return Err(timed_out(&wanted, &address)),
-            // Whoever began it had less time than this one has.
-            Ok(Err(error)) if joined && error.reason == Reason::TimedOut => {}
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(landed)) => {
-                inner.given(&wanted, &address, landed.source);
-                inner.note_meaning().await;
-                return Ok(landed.held);
-            }
-        }
-    }
-}
-
 impl Inner {
     /// What a URL means is written down before anybody is told that the module is there: if the agent were killed and the
     /// source away, a module whose URL is forgotten would not be found again.
-    async fn note_meaning(self: &Arc<Self>) {
+    pub(super) async fn note_meaning(self: &Arc<Self>) {
         let inner = self.clone();
         if let Err(error) = blocking(move || inner.store.flush()).await {
             tracing::warn!(%error, "what was fetched is there, but will not be found after a restart");
@@ -340,7 +288,7 @@ impl Inner {
     }
 
     /// What has to be signed, and by whom.
-    pub(super) fn rules(&self, wanted: &Wanted, address: &Address) -> Vec<Cow<'_, Rule>> {
+    pub(super) fn rules(&self, wanted: &Wanted, address: &Address) -> Vec<Arc<Rule>> {
         self.trust.rules(&address.reference, wanted.verification_key.as_ref())
     }
 
@@ -360,17 +308,18 @@ impl Inner {
         self.store.identity(secret.map_or("", crate::Secret::reveal))
     }
 
-    fn key(&self, wanted: &Wanted, address: &Address) -> Key {
+    pub(super) fn key(&self, wanted: &Wanted, address: &Address) -> Key {
         Key {
             url: wanted.url.clone(),
             pinned: address.pinned,
             credentials: self.credentials(wanted, address),
+            effort: wanted.effort,
             signer: wanted.verification_key.as_ref().map(PublicKey::fingerprint),
         }
     }
 
     /// The resource was given its module.
-    fn given(&self, wanted: &Wanted, address: &Address, source: Source) {
+    pub(super) fn given(&self, wanted: &Wanted, address: &Address, source: Source) {
         if address.is_bound {
             let shown = address.shown.clone();
             self.store.resolved(&wanted.url, shown, source, &wanted.resource, &wanted.resource_version);
@@ -405,29 +354,5 @@ impl Inner {
     pub(super) fn count(&self) {
         let (modules, bytes) = self.store.files().holds();
         self.metrics.store_holds(modules, bytes);
-    }
-}
-
-fn timed_out(wanted: &Wanted, address: &Address) -> Unavailable {
-    let after = wanted.timeout;
-    let message = match address.scheme {
-        Scheme::Oci => {
-            format!(
-                "could not fetch Wasm OCI image: could not fetch manifest: {}: not there after {after:?}",
-                address.shown
-            )
-        }
-        Scheme::Http => format!("wasm module download failed: {}: not there after {after:?}", address.shown),
-    };
-    Unavailable::new(Reason::TimedOut, message)
-}
-
-/// Runs what waits for the disk where it holds up nobody.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Unavailable> + Send + 'static,
-) -> Result<T, Unavailable> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(Unavailable::new(Reason::Disk, format!("work on the store did not end: {error}"))),
     }
 }

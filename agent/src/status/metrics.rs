@@ -110,7 +110,7 @@ impl Metrics {
             "Responses received from the control plane",
             self.responses.clone(),
         );
-        istio.register("pilot_xds_recv_max", "Bytes of the largest message received", self.largest.clone());
+        istio.register("pilot_xds_recv_max", "Bytes of the largest request of Envoy", self.largest.clone());
         istio.register("wasm_cache_entries", "Modules in the store", self.cache_entries.clone());
         istio.register("wasm_cache_lookup_count", "Modules looked for in the store", self.lookups.clone());
         istio.register("wasm_remote_fetch_count", "Downloads of modules, by result", self.fetches.clone());
@@ -121,7 +121,7 @@ impl Metrics {
         );
         istio.register(
             "wasm_config_conversion_duration",
-            "Milliseconds until a response was converted",
+            "Milliseconds until a response was converted, with what its modules took",
             self.conversion_milliseconds.clone(),
         );
 
@@ -166,10 +166,14 @@ impl Metrics {
         self.requests.add(1);
     }
 
-    /// A response was passed to Envoy, of so many bytes.
-    pub fn response(&self, bytes: usize) {
-        self.responses.add(1);
+    /// Envoy has sent a request of so many bytes.
+    pub fn received(&self, bytes: usize) {
         self.largest.raise_to(bytes);
+    }
+
+    /// The control plane has sent a response.
+    pub fn response(&self) {
+        self.responses.add(1);
     }
 
     /// A resource was converted, with that result.
@@ -177,7 +181,7 @@ impl Metrics {
         self.conversions.get_or_create(&[("result", result.label())]).add(1);
     }
 
-    /// A response's conversion took so many milliseconds.
+    /// A response's conversion took so many milliseconds, until the last of its modules was there or was known not to be.
     pub fn conversion_took(&self, milliseconds: f64) {
         self.conversion_milliseconds.observe(milliseconds);
     }

@@ -1,7 +1,8 @@
 //! Which images have to be signed, and by whom.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -27,7 +28,11 @@ pub enum Policy {
 
 /// Rules on signatures: for each reference the one with the longest pattern counts.
 #[derive(Clone, Debug, Default)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules {
+    all: Vec<Arc<Rule>>,
+    /// What they were read from.
+    files: Vec<PathBuf>,
+}
 
 /// Who has to have signed what.
 #[derive(Clone, Debug)]
@@ -101,7 +106,9 @@ impl Rules {
     pub fn read(path: &Path) -> Result<Self, String> {
         let named = |what: String| format!("{}: {what}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-        Self::from_yaml(&text, path.parent().unwrap_or(Path::new("."))).map_err(named)
+        let mut rules = Self::from_yaml(&text, path.parent().unwrap_or(Path::new("."))).map_err(named)?;
+        rules.files.push(path.to_owned());
+        Ok(rules)
     }
 
     /// Reads the text of such a file.
@@ -112,7 +119,7 @@ impl Rules {
     pub fn from_yaml(text: &str, folder: &Path) -> Result<Self, String> {
         let text: RulesText = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
         let mut problems = Vec::new();
-        let mut rules: Vec<Rule> = Vec::new();
+        let (mut rules, mut files): (Vec<Arc<Rule>>, Vec<PathBuf>) = Default::default();
         for (index, rule) in text.rules.into_iter().enumerate() {
             let at = format!("rules[{index}]");
             if rule.pattern.is_empty() || rule.pattern.trim_end_matches('*').contains('*') {
@@ -129,32 +136,45 @@ impl Rules {
             }
             let mut keys = Vec::new();
             for (number, key) in rule.keys.iter().enumerate() {
+                files.extend(key.file(folder));
                 match key.read(folder) {
                     Ok(key) => keys.push(key),
                     Err(problem) => problems.push(format!("{at}.keys[{number}]: {problem}")),
                 }
             }
-            rules.push(Rule {
+            rules.push(Arc::new(Rule {
                 whose: format!("the rule for {}", rule.pattern),
                 pattern: rule.pattern,
                 policy: rule.policy,
                 require: rule.require,
                 same_reference: rule.same_reference,
                 keys,
-            });
+            }));
         }
-        if problems.is_empty() { Ok(Self(rules)) } else { Err(problems.join("\n")) }
+        if problems.is_empty() { Ok(Self { all: rules, files }) } else { Err(problems.join("\n")) }
     }
 
     /// The rule for a registry and repository, unless there is none or it is off.
     #[must_use]
-    pub fn rule(&self, reference: &str) -> Option<&Rule> {
-        let matching = self.0.iter().filter(|rule| rule.is_for(reference));
-        matching.max_by_key(|rule| rule.precedence()).filter(|rule| rule.policy != Policy::Off)
+    pub fn rule(&self, reference: &str) -> Option<Arc<Rule>> {
+        let matching = self.all.iter().filter(|rule| rule.is_for(reference));
+        matching.max_by_key(|rule| rule.precedence()).filter(|rule| rule.policy != Policy::Off).cloned()
+    }
+
+    /// The files that they were read from: their own, and those of keys.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 }
 
 impl KeyText {
+    fn file(&self, folder: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Pem(_) => None,
+            Self::File(name) => Some(folder.join(name)),
+        }
+    }
+
     fn read(&self, folder: &Path) -> Result<PublicKey, String> {
         match self {
             Self::Pem(text) => PublicKey::from_pem(text),

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
+use clap::builder::NonEmptyStringValueParser;
 
 use super::address::{Discovery, Listen};
 use super::prober::Probe;
+use crate::boolean::boolean;
 use crate::duration::{duration, positive};
 
 /// Options of the xDS proxy. Durations are written as `500ms`, `10s`, `35m` or `1h30m`; sizes are in bytes.
@@ -20,7 +21,7 @@ pub struct Options {
 
     /// Listen for xDS on an address that others can reach. It has neither TLS nor authentication
     #[arg(long, env = "MESHLOOM_XDS_LISTEN_ANYWHERE", default_value = "false", num_args = 0..=1,
-          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+          default_missing_value = "true", value_parser = boolean)]
     pub xds_listen_anywhere: bool,
 
     /// How many streams one connection of Envoy may have
@@ -87,7 +88,7 @@ pub struct Options {
 
     /// Whether certificates are mounted as files, whose paths the three options below have
     #[arg(long, env = "FILE_MOUNTED_CERTS", default_value = "false", num_args = 0..=1,
-          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+          default_missing_value = "true", value_parser = boolean)]
     pub file_mounted_certs: bool,
 
     /// Mounted file: CAs of the control plane
@@ -122,7 +123,8 @@ pub struct Options {
     #[arg(long, env = "ISTIO_META_CLUSTER_ID", default_value = "")]
     pub cluster_id: String,
 
-    /// What tells whether the workload is healthy: http://HOST:PORT/PATH or tcp://HOST:PORT. The control plane is told
+    /// What tells whether the workload is healthy: http://HOST:PORT/PATH, https://HOST:PORT/PATH (whose
+    /// certificate is not verified) or tcp://HOST:PORT. The control plane is told
     #[arg(long, env = "MESHLOOM_HEALTH_PROBE")]
     pub health_probe: Option<Probe>,
 

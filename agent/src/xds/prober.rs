@@ -15,16 +15,29 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::health::Health;
 use super::options::Options;
 
+/// Who asks.
+const AGENT: &str = "meshloom-agent";
+
 /// How the workload is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     uri: Uri,
-    http: bool,
+    kind: Kind,
+}
+
+/// What is spoken to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Http,
+    /// Its certificate is not verified, as the kubelet does not: it is asked whether it is well, and told nothing.
+    Https,
+    /// Nothing: it accepts a connection, or it does not.
+    Tcp,
 }
 
 /// The text tells of no probe.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no probe: expected http://HOST:PORT/PATH or tcp://HOST:PORT")]
+#[error("{0:?} is no probe: expected http://HOST:PORT/PATH, https://HOST:PORT/PATH or tcp://HOST:PORT")]
 pub struct NoProbe(String);
 
 impl FromStr for Probe {
@@ -33,9 +46,13 @@ impl FromStr for Probe {
     fn from_str(text: &str) -> Result<Self, NoProbe> {
         let refused = || NoProbe(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| refused())?;
-        let http = uri.scheme_str() == Some("http");
-        let usable = http || (uri.scheme_str() == Some("tcp") && matches!(uri.path(), "" | "/"));
-        if usable && uri.port_u16().is_some() { Ok(Self { uri, http }) } else { Err(refused()) }
+        let kind = match uri.scheme_str() {
+            Some("http") => Kind::Http,
+            Some("https") => Kind::Https,
+            Some("tcp") if matches!(uri.path(), "" | "/") => Kind::Tcp,
+            _ => return Err(refused()),
+        };
+        if uri.port_u16().is_some() { Ok(Self { uri, kind }) } else { Err(refused()) }
     }
 }
 
@@ -48,12 +65,45 @@ impl fmt::Display for Probe {
 impl Probe {
     /// Whether the workload answers: with a status from 200 to 399, or by accepting a connection.
     async fn ask(&self) -> Result<(), String> {
+        let status = match self.kind {
+            Kind::Tcp => return self.connect().await.map(drop),
+            Kind::Http => self.get().await?,
+            Kind::Https => self.get_by_tls().await?,
+        };
+        if (200..400).contains(&status) { Ok(()) } else { Err(format!("{self}: answered {status}")) }
+    }
+
+    async fn connect(&self) -> Result<TcpStream, String> {
         let host = self.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = self.uri.port_u16().unwrap_or_default();
-        let stream = TcpStream::connect((host, port)).await.map_err(|cause| format!("{self}: {cause}"))?;
-        if !self.http {
-            return Ok(());
-        }
+        TcpStream::connect((host, port)).await.map_err(|cause| format!("{self}: {cause}"))
+    }
+
+    /// A client for each probe: a connection that was good a while ago says nothing.
+    async fn get_by_tls(&self) -> Result<u16, String> {
+        let named = |cause: reqwest::Error| {
+            // The library's own text names the URL once more, and leaves out the cause.
+            let mut text = cause.to_string();
+            let mut cause = std::error::Error::source(&cause);
+            while let Some(source) = cause {
+                text = source.to_string();
+                cause = source.source();
+            }
+            format!("{self}: {text}")
+        };
+        let client = reqwest::Client::builder()
+            .user_agent(AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .map_err(named)?;
+        let answer = client.get(self.uri.to_string()).send().await.map_err(named)?;
+        Ok(answer.status().as_u16())
+    }
+
+    async fn get(&self) -> Result<u16, String> {
+        let stream = self.connect().await?;
         let named = |cause: hyper::Error| format!("{self}: {cause}");
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
@@ -64,12 +114,11 @@ impl Probe {
         let path = self.uri.path_and_query().map_or("/", |it| it.as_str());
         let request = http::Request::get(path)
             .header(http::header::HOST, self.uri.authority().map_or("", |it| it.as_str()))
-            .header(http::header::USER_AGENT, "meshloom-agent")
+            .header(http::header::USER_AGENT, AGENT)
             .header(http::header::CONNECTION, "close")
             .body(Empty::new())
             .map_err(|cause| format!("{self}: {cause}"))?;
-        let status = sender.send_request(request).await.map_err(named)?.status().as_u16();
-        if (200..400).contains(&status) { Ok(()) } else { Err(format!("{self}: answered {status}")) }
+        Ok(sender.send_request(request).await.map_err(named)?.status().as_u16())
     }
 }
 
@@ -151,10 +200,14 @@ mod tests {
 
     #[test]
     fn what_is_no_probe_is_refused() {
-        for text in ["", "http://", "http://a/ready", "https://a:1/", "tcp://a", "tcp://a:1/path", "a:1"] {
+        for text in
+            ["", "http://", "http://a/ready", "https://a/", "ftp://a:1/", "tcp://a", "tcp://a:1/path", "a:1"]
+        {
             assert!(text.parse::<Probe>().is_err(), "{text}");
         }
-        for text in ["http://127.0.0.1:8080/ready?a=b", "http://[::1]:1/", "tcp://localhost:1"] {
+        for text in
+            ["http://127.0.0.1:8080/ready?a=b", "http://[::1]:1/", "https://a:1/", "tcp://localhost:1"]
+        {
             assert!(text.parse::<Probe>().is_ok(), "{text}");
         }
     }
@@ -186,6 +239,53 @@ mod tests {
             assert!(asked.starts_with("GET /ready?x=1 HTTP/1.1\r\n"), "{asked}");
             assert!(asked.contains(&format!("host: 127.0.0.1:{port}")), "{asked}");
         }
+    }
+
+    /// As [`answering`], by TLS with a certificate that nobody trusts.
+    async fn answering_by_tls(text: &'static str) -> (u16, tokio::task::JoinHandle<String>) {
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let made = rcgen::generate_simple_self_signed(vec!["workload.test".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut asked = vec![0; 1000];
+            let length = stream.read(&mut asked).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            String::from_utf8_lossy(&asked[..length]).into_owned()
+        });
+        (port, served)
+    }
+
+    #[tokio::test]
+    async fn an_https_probe_goes_by_the_status_whoever_signed_the_certificate() {
+        for (status, healthy) in [("200 OK", true), ("302 Found", true), ("500 No", false)] {
+            let text =
+                format!("HTTP/1.1 {status}\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n").leak();
+            let (port, served) = answering_by_tls(text).await;
+            let probe: Probe = format!("https://127.0.0.1:{port}/ready?x=1").parse().unwrap();
+            let answer = probe.ask().await;
+            assert_eq!(answer.is_ok(), healthy, "{status}: {answer:?}");
+            let asked = served.await.unwrap();
+            assert!(asked.starts_with("GET /ready?x=1 HTTP/1.1\r\n"), "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_https_probe_of_what_speaks_no_tls_fails_and_says_why() {
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let (port, _served) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let probe: Probe = format!("https://127.0.0.1:{port}/").parse().unwrap();
+        let told = probe.ask().await.unwrap_err();
+        assert!(told.starts_with(&format!("https://127.0.0.1:{port}/: ")), "{told}");
     }
 
     #[tokio::test]

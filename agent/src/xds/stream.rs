@@ -256,6 +256,7 @@ impl Relay<'_> {
         {
             self.open.node(&id);
         }
+        self.shared.metrics.received(request.len());
         let listeners = type_url == LISTENERS;
         if type_url == ecds::TYPE_URL {
             return self.at_desk(|desk, now, effects| desk.request(request, now, effects));
@@ -274,7 +275,7 @@ impl Relay<'_> {
             Over::Unusable(Status::internal(format!("response of the control plane: {cause}")))
         })?;
         self.open.response();
-        self.shared.metrics.response(response.len());
+        self.shared.metrics.response();
         if type_url == ecds::TYPE_URL {
             self.shared.board.record(self.open.number(), self.protocol, Way::Received, &response);
             return self.at_desk(|desk, now, effects| desk.response(response, now, effects));
@@ -333,7 +334,7 @@ impl Relay<'_> {
                 }
                 Effect::ToControlPlane(request) => self.to_control_plane(request)?,
                 Effect::Obtain(ticket, wanted) => {
-                    self.attempts.begin(ticket, self.shared.conversion.library.obtain(wanted));
+                    self.attempts.begin(ticket, self.shared.conversion.library.obtain(*wanted));
                 }
                 Effect::GiveUp(ticket) => self.attempts.give_up(ticket),
             }

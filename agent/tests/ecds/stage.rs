@@ -23,6 +23,7 @@ pub(crate) struct Stage {
     pub(crate) protocol: Protocol,
     pub(crate) library: FakeLibrary,
     pub(crate) board: Arc<Board>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) now: Instant,
     /// Attempts that go on.
     pub(crate) running: BTreeMap<Ticket, Wanted>,
@@ -125,11 +126,13 @@ impl Stage {
         let board = Arc::new(Board::default());
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(library.clone());
-        let desk = Desk::new(1, protocol, shared, Arc::clone(&board), metrics, last_good, options);
+        let desk =
+            Desk::new(1, protocol, shared, Arc::clone(&board), Arc::clone(&metrics), last_good, options);
         Self {
             protocol,
             library,
             board,
+            metrics,
             now: Instant::now(),
             running: BTreeMap::new(),
             given_up: Vec::new(),
@@ -299,7 +302,7 @@ impl Stage {
                     self.to_control_plane.push(read_request(self.protocol, &bytes))
                 }
                 Effect::Obtain(ticket, wanted) => {
-                    assert!(self.running.insert(ticket, wanted).is_none(), "a ticket is used once");
+                    assert!(self.running.insert(ticket, *wanted).is_none(), "a ticket is used once");
                 }
                 Effect::GiveUp(ticket) => {
                     assert!(self.running.remove(&ticket).is_some(), "what is given up goes on");

@@ -1,6 +1,5 @@
 //! Plain downloads: attempts, boxes, redirects, proxies.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -216,29 +215,6 @@ async fn whoever_waits_is_told_how_much_has_come() {
     let total = MODULE.len() as u64 + 1_000_000;
     assert_eq!(heard.last(), Some(&(total, Some(total))));
     assert!(heard.is_sorted() && heard.len() > 1);
-}
-
-#[tokio::test]
-async fn only_so_many_modules_are_downloaded_at_a_time() {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (counted, highest) = (now.clone(), most.clone());
-    let server = Server::plain(move |asked| {
-        if asked.path() == "/end" {
-            counted.fetch_sub(1, Ordering::SeqCst);
-        } else {
-            highest.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Its end is seen when the client comes back.
-            return Reply::redirect("/end");
-        }
-        Reply::new(200, Body::Drips(MODULE.to_vec(), Duration::from_millis(2)))
-    })
-    .await;
-    let network = network(FetchOptions { concurrent_downloads: 2, ..options() });
-    let wanted = wanted(server.url("/"));
-    let pulls = (0..12).map(|_| module(&network, &wanted));
-    futures_util::future::join_all(pulls).await;
-    assert!(most.load(Ordering::SeqCst) <= 2, "{most:?} at a time");
-    assert_eq!(server.count(), 24);
 }
 
 #[tokio::test]

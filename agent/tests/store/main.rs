@@ -7,9 +7,17 @@ mod crash;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod downloads;
+#[cfg(test)]
+#[path = "../support/image.rs"]
+mod image;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod registry;
+#[cfg(test)]
+#[path = "../support/server.rs"]
+mod server;
 #[cfg(test)]
 mod shelf;
 #[cfg(test)]

@@ -180,6 +180,7 @@ pub(crate) fn wanted(url: &str) -> Wanted {
         pull_secret: None,
         verification_key: None,
         timeout: Duration::from_secs(30),
+        effort: Default::default(),
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn wanted(url: impl Into<String>) -> Wanted {
         pull_secret: None,
         verification_key: None,
         timeout: Duration::from_secs(30),
+        effort: Default::default(),
     }
 }
 

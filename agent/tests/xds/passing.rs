@@ -181,3 +181,23 @@ async fn envoy_finds_the_agent_at_a_port_as_well() {
     stream.raw_request().await;
     round_trip(&mut envoy, &mut stream, "port").await;
 }
+
+#[tokio::test]
+async fn the_largest_request_of_envoy_is_told_whatever_the_control_plane_sends() {
+    let mut control_plane = ControlPlane::start().await;
+    let agent = agent_of(&control_plane).await;
+    let mut envoy = Envoy::connect(&agent.address).await.sotw().await;
+    let large = DiscoveryRequest { resource_names: vec!["n".repeat(5_000)], ..first(CDS) };
+    envoy.send(&large);
+    envoy.send(&first(LDS));
+    let mut stream = control_plane.stream().await;
+    for sent in [&large, &first(LDS)] {
+        assert_eq!(stream.request::<DiscoveryRequest>().await, *sent);
+    }
+    let response = DiscoveryResponse { version_info: "v".repeat(50_000), ..response(CDS, "n1") };
+    stream.send(&response).await;
+    assert_eq!(envoy.response::<DiscoveryResponse>().await, response);
+    let told = agent.metrics.exposition(&agent.board, 0);
+    let line = format!("istio_agent_pilot_xds_recv_max {}", large.encoded_len());
+    assert!(told.lines().any(|found| found == line), "{line} is not in\n{told}");
+}

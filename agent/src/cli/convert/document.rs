@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::trust::PublicKey;
-use crate::{PullPolicy, Secret, Sha256, Wanted};
+use crate::{Effort, PullPolicy, Secret, Sha256, Wanted};
 
 /// Variables that are for the agent and not for the module.
 const OURS: &str = "ISTIO_META_";
@@ -129,6 +129,7 @@ fn wanted(machine: &Map<String, Value>, remote: &Value, name: &str) -> Result<Wa
         verification_key: verification_key
             .map_err(|why| format!("ISTIO_META_WASM_VERIFICATION_KEY: {why}"))?,
         timeout,
+        effort: Effort::Full,
     })
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::super::filter::Filter;
 use super::super::last_good::Record;
 use super::super::options::OnFetchFailure;
-use super::super::remote::{Remote, Unfetchable, shown};
+use super::super::remote::{Remote, Unfetchable};
 use super::entry::{Attempt, Entry, Sent, Straggler};
 use super::sending::Ready;
 use super::{Desk, Effect, Ticket};
@@ -20,7 +20,7 @@ impl Desk {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         self.tickets.insert(ticket, name.to_owned());
-        effects.push(Effect::Obtain(ticket, wanted.clone()));
+        effects.push(Effect::Obtain(ticket, Box::new(wanted.clone())));
         Attempt::Running(ticket)
     }
 
@@ -42,6 +42,7 @@ impl Desk {
         let Some(name) = self.tickets.remove(&ticket) else { return };
         let Some(entry) = self.entries.get_mut(&name) else { return };
         let Some(mut straggler) = entry.straggler.take() else { return };
+        straggler.timing = None;
         match outcome {
             Ok(held) => {
                 self.metrics.conversion(Conversion::Success);
@@ -64,7 +65,7 @@ impl Desk {
             Err(failure) => {
                 self.metrics.failed(failure.reason);
                 let next = if failure.reason.may_pass() {
-                    let at = straggler.schedule.failed(now, failure.retry_after, &mut self.random);
+                    let at = straggler.schedule.failed(now, &failure, &mut self.random);
                     straggler.attempt = Attempt::Waiting(at);
                     Some(at)
                 } else {
@@ -160,7 +161,9 @@ impl Desk {
             .collect();
         for (name, wanted) in due {
             self.metrics.retried();
-            let attempt = self.begin(&name, &wanted, effects);
+            let straggler = self.entries.get_mut(&name).and_then(|entry| entry.straggler.as_mut());
+            let effort = straggler.map(|straggler| straggler.schedule.begins(now)).unwrap_or_default();
+            let attempt = self.begin(&name, &Wanted { effort, ..wanted }, effects);
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.fetching();
                 entry.show(&self.board, now);
@@ -215,7 +218,7 @@ pub(super) fn sent(name: &str, remote: &Remote, resource: Bytes, held: Held) -> 
 
 /// Where a module comes from, as it may be shown.
 fn source(remote: &Remote) -> String {
-    remote.wanted.as_ref().map(|wanted| shown(&wanted.url)).unwrap_or_default()
+    remote.wanted.as_ref().map(|wanted| crate::shown::text(&wanted.url)).unwrap_or_default()
 }
 
 /// As which result of a conversion it counts that a module cannot even be asked for.

@@ -4,9 +4,10 @@ use std::time::{Instant, SystemTime};
 
 use super::super::envelope::Envelope;
 use super::super::last_good::Record;
-use super::super::remote::{Remote, shown};
+use super::super::remote::Remote;
 use super::super::schedule::Schedule;
 use super::Ticket;
+use super::timing::Timing;
 use crate::status::{Board, ResourceState, Serving, Standing};
 use crate::{Held, Reason, Unavailable, Wanted};
 
@@ -36,6 +37,8 @@ pub(super) struct Straggler {
     pub(super) response: u64,
     pub(super) attempt: Attempt,
     pub(super) schedule: Schedule,
+    /// Until the first attempt has ended.
+    pub(super) timing: Option<Timing>,
     /// Why the last attempt failed.
     pub(super) failure: Option<Unavailable>,
     /// Whether Envoy was sent something for it: what stands in for the module.
@@ -115,7 +118,7 @@ impl Entry {
     /// The control plane sent the resource: what is known of attempts is of an earlier one.
     pub(super) fn arrived(&mut self, remote: &Remote) {
         if let Ok(wanted) = &remote.wanted {
-            self.state.source = shown(&wanted.url);
+            self.state.source = crate::shown::text(&wanted.url);
         }
         self.listed = true;
         self.state.attempts = 0;

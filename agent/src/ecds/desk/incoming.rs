@@ -16,7 +16,9 @@ use super::attempting::{counted, sent};
 use super::entry::{Attempt, Entry, Sent, Straggler};
 use super::ledger::Known;
 use super::refusing::Bad;
+use super::timing::Timing;
 use super::{Desk, Effect, MAX_NAMES};
+use crate::Wanted;
 use crate::status::{Conversion, Serving, Standing};
 use crate::wire::{Malformed, Response};
 
@@ -33,6 +35,7 @@ enum Part {
 /// What becomes of a response.
 struct Sorted<'a> {
     known: &'a Known,
+    timing: &'a Timing,
     parts: Vec<Part>,
     sent: Vec<Sent>,
     bad: Vec<Bad>,
@@ -42,7 +45,13 @@ struct Sorted<'a> {
 }
 
 impl Desk {
-    pub(super) fn convert_response(&mut self, message: Bytes, now: Instant, effects: &mut Vec<Effect>) {
+    pub(super) fn convert_response(
+        &mut self,
+        message: Bytes,
+        timing: &Timing,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         let read = match Response::read(self.protocol, &message) {
             Ok(read) => read,
             Err(why) => return self.refuse_unreadable(&message, &why, effects),
@@ -50,6 +59,7 @@ impl Desk {
         let known = self.ledger.arrives(&read);
         let mut sorted = Sorted {
             known: &known,
+            timing,
             parts: Vec::with_capacity(read.resources.len()),
             sent: Vec::new(),
             bad: Vec::new(),
@@ -228,11 +238,16 @@ impl Desk {
             response: sorted.known.number,
             attempt: Attempt::Ended,
             schedule: Schedule::default(),
+            timing: Some(sorted.timing.clone()),
             failure: None,
             answered: false,
             budget: Some(now + self.options.start_budget),
         };
-        self.attempt(name, &mut straggler, before, effects);
+        self.attempt(name, &mut straggler, before, now, effects);
+        if straggler.failure.is_some() {
+            // It is known already what becomes of it.
+            straggler.timing = None;
+        }
         let ready = if straggler.failure.is_some() { self.stand_in(name, &mut straggler) } else { None };
         sorted.owing |= !straggler.answered;
         if let Some(entry) = self.entries.get_mut(name) {
@@ -254,6 +269,7 @@ impl Desk {
         name: &str,
         straggler: &mut Straggler,
         before: Option<Straggler>,
+        now: Instant,
         effects: &mut Vec<Effect>,
     ) {
         let wanted = match &straggler.remote.wanted {
@@ -282,7 +298,8 @@ impl Desk {
             }
             before => {
                 // The new one first: if it is the same module after all, its download goes on.
-                straggler.attempt = self.begin(name, &wanted, effects);
+                let effort = straggler.schedule.begins(now);
+                straggler.attempt = self.begin(name, &Wanted { effort, ..wanted }, effects);
                 self.supersede(before.as_ref(), effects);
             }
         }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_RECORDS, MAX_RESOURCE, Memory, Record, RecordedModule};
 use crate::trust::PublicKey;
-use crate::{PullPolicy, Sha256, Wanted};
+use crate::{Effort, PullPolicy, Sha256, Wanted};
 
 /// A record in base64, and what is around it.
 const MAX_FILE: u64 = 2 * MAX_RESOURCE as u64;
@@ -230,6 +230,7 @@ fn read(path: &Path) -> Result<(String, Record), anyhow::Error> {
                 pull_secret: None,
                 verification_key: module.verification_key.map(key).transpose()?,
                 timeout: Duration::from_millis(module.timeout_milliseconds),
+                effort: Effort::Full,
             },
             sha256: module.sha256.parse()?,
             path: module.path,
@@ -262,6 +263,7 @@ mod tests {
                     pull_secret: None,
                     verification_key: None,
                     timeout: Duration::from_millis(30_000),
+                    effort: Effort::Full,
                 },
                 sha256,
                 path: PathBuf::from("/modules/a.wasm"),

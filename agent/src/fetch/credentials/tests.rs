@@ -22,6 +22,7 @@ fn wanted(secret: Option<&str>) -> Wanted {
         pull_secret: secret.map(|text| Secret::new(text.to_owned())),
         verification_key: None,
         timeout: Duration::from_secs(5),
+        effort: Default::default(),
     }
 }
 

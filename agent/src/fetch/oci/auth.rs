@@ -14,9 +14,10 @@ use super::session::Session;
 use crate::Reason;
 use crate::fetch::address::{is_localhost, is_loopback};
 use crate::fetch::credentials::{self, Credential};
-use crate::fetch::failure::{Failure, shown};
+use crate::fetch::failure::Failure;
 use crate::fetch::guard::{Reach, is_private_host};
 use crate::fetch::request::Ask;
+use crate::shown::url as shown;
 
 /// Bytes that a token server may answer.
 const LARGEST: usize = 256 << 10;
@@ -130,15 +131,18 @@ impl Session<'_> {
                 url.query_pairs_mut().append_pair("service", &service).append_pair("scope", &scope);
             }
         }
+        let reach = self.reach_of(&url).await;
         let asked = Instant::now();
         let ask = Ask {
             authorization: header.as_ref(),
             form: form.as_ref().map(|form| form.as_str()),
-            reach: self.reach_of(&url).await,
+            reach: if url.host() == self.base.host() { Reach::Private } else { reach },
+            reach_beyond: reach,
+            brisk: self.brisk,
             entry: self.entry.filter(|_| url.origin() == self.base.origin()),
             ..Ask::get(&url, self.deadline)
         };
-        let answer = self.network.caller.send(ask).await?;
+        let answer = self.caller.send(ask).await?;
         if answer.status != StatusCode::OK {
             let (status, headers) = (answer.status, answer.headers().clone());
             let said = answer.said(self.deadline).await;
@@ -168,10 +172,9 @@ impl Session<'_> {
         self.sent(credentials::header("Bearer", &token), until)
     }
 
-    /// A registry in the internet does not send its clients into private networks, by whatever name.
+    /// A registry in the internet does not send its clients into private networks, by whatever name and detour.
     async fn reach_of(&self, url: &Url) -> Reach {
-        let same = url.host() == self.base.host();
-        if same || is_listed(url, self.token_servers()) || is_private_host(&self.base).await {
+        if is_listed(url, self.token_servers()) || is_private_host(&self.base).await {
             Reach::Private
         } else {
             Reach::Public
@@ -179,11 +182,11 @@ impl Session<'_> {
     }
 
     fn may_send_in_clear(&self, url: &Url) -> bool {
-        is_this_machine(url) || self.network.caller.clients.may_be_plain(url)
+        is_this_machine(url) || self.caller.clients.may_be_plain(url)
     }
 
     fn token_servers(&self) -> &[String] {
-        match self.entry.and_then(|index| self.network.registries.get(index)) {
+        match self.entry.and_then(|index| self.caller.clients.registries.get(index)) {
             Some(entry) => &entry.token_servers,
             None => &[],
         }

@@ -8,15 +8,17 @@ use tokio::time::Instant;
 use super::auth::{Authorization, is_this_machine};
 use super::challenge::Challenge;
 use super::place::Place;
+use super::tour::Tour;
 use crate::fetch::credentials::{Credential, Found};
-use crate::fetch::failure::{Failure, shown};
-use crate::fetch::network::Network;
-use crate::fetch::request::{Answer, Ask};
+use crate::fetch::failure::Failure;
+use crate::fetch::request::{Answer, Ask, Caller};
+use crate::shown::url as shown;
 use crate::{Reason, Wanted};
 
 /// One pull: tokens live no longer than it.
 pub(super) struct Session<'a> {
-    pub(super) network: &'a Network,
+    pub(super) caller: &'a Caller,
+    pub(super) wanted: &'a Wanted,
     pub(super) place: Place,
     pub(super) base: Url,
     /// Of the registry configuration.
@@ -24,20 +26,19 @@ pub(super) struct Session<'a> {
     pub(super) found: Found,
     /// Answers have to begin by then.
     pub(super) deadline: Instant,
+    /// Whether connections have to be there at once.
+    pub(super) brisk: bool,
     authorization: Authorization,
     /// What the registry wanted when it was asked last, for a new token when the old one is over.
     challenges: Vec<Challenge>,
 }
 
 impl<'a> Session<'a> {
-    pub(super) async fn new(
-        network: &'a Network,
-        wanted: &Wanted,
-        place: Place,
-        deadline: Instant,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn new(tour: &'a Tour<'_>, place: Place) -> Result<Self, Failure> {
+        let (network, wanted, caller) = (tour.network, tour.wanted, &*tour.caller);
+        let deadline = tour.deadline();
         let unusable = |cause| Failure { cause, again: false, not_tls: false };
-        let known = network.registries.find(place.host(), place.repository());
+        let known = caller.clients.registries.find(place.host(), place.repository());
         let entry = known.map(|(_, entry)| entry);
         let scheme = if entry.is_some_and(|entry| entry.plain_http) { "http" } else { "https" };
         let base = place.base(scheme).map_err(unusable)?;
@@ -55,12 +56,14 @@ impl<'a> Session<'a> {
             }
         };
         let mut session = Self {
-            network,
+            caller,
+            wanted,
             place,
             base,
             entry: known.map(|(index, _)| index),
             found,
             deadline,
+            brisk: tour.is_brisk(),
             authorization: Authorization::None,
             challenges: Vec::new(),
         };
@@ -127,15 +130,15 @@ impl<'a> Session<'a> {
             Failure::lasting(Reason::Unusable, format!("{path:?} is no path of {}: {error}", self.base))
         })?;
         let (authorization, entry) = (self.authorization.header(), self.entry);
-        let ask = Ask { accept, authorization, entry, ..Ask::get(&url, self.deadline) };
-        self.network.caller.send(ask).await
+        let ask = Ask { accept, authorization, entry, brisk: self.brisk, ..Ask::get(&url, self.deadline) };
+        self.caller.send(ask).await
     }
 
     /// A registry that does not speak TLS is called in clear if a configuration lists it, or if it is on this
     /// machine, which nothing sent there leaves.
     fn may_be_plain(&self) -> bool {
         self.base.scheme() == "https"
-            && (self.network.caller.clients.may_be_plain(&self.base) || is_this_machine(&self.base))
+            && (self.caller.clients.may_be_plain(&self.base) || is_this_machine(&self.base))
     }
 
     /// What an answer that is not the wanted one means.

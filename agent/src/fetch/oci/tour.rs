@@ -1,6 +1,7 @@
 //! The places where an image is, one after the other.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use oci_client::Reference;
 use tokio::time::Instant;
@@ -8,13 +9,17 @@ use tokio::time::Instant;
 use super::place::Place;
 use crate::fetch::failure::Failure;
 use crate::fetch::network::{Budget, Network};
+use crate::fetch::request::Caller;
 use crate::fetch::retry::Attempts;
-use crate::{Reason, Unavailable};
+use crate::{Effort, Reason, Unavailable, Wanted};
 
 /// The mirrors, each tried once, and then the registry itself, tried as often as is allowed.
 pub(super) struct Tour<'a> {
-    network: &'a Network,
-    budget: Budget,
+    pub(super) network: &'a Network,
+    pub(super) wanted: &'a Wanted,
+    /// The same for all of it: the registry configuration may change meanwhile.
+    pub(super) caller: Arc<Caller>,
+    pub(super) budget: Budget,
     places: VecDeque<Place>,
     attempts: Attempts,
     problems: Vec<Unavailable>,
@@ -23,12 +28,14 @@ pub(super) struct Tour<'a> {
 impl<'a> Tour<'a> {
     pub(super) fn new(
         network: &'a Network,
+        wanted: &'a Wanted,
         reference: &Reference,
         budget: Budget,
     ) -> Result<Self, Unavailable> {
-        let places: VecDeque<Place> = Place::all(reference, &network.registries)?.into();
-        let attempts = attempts(network, budget, places.len());
-        Ok(Self { network, budget, places, attempts, problems: Vec::new() })
+        let caller = network.caller();
+        let places: VecDeque<Place> = Place::all(reference, &caller.clients.registries)?.into();
+        let attempts = attempts(network, wanted, budget, places.len());
+        Ok(Self { network, wanted, caller, budget, places, attempts, problems: Vec::new() })
     }
 
     /// Where to try now, unless all was tried.
@@ -43,13 +50,18 @@ impl<'a> Tour<'a> {
         now + self.budget.start.saturating_duration_since(now) / places
     }
 
+    /// Whether connections have to be there at once.
+    pub(super) fn is_brisk(&self) -> bool {
+        self.attempts.are_brisk()
+    }
+
     /// Goes on to the next place, if there is one.
     pub(super) fn next(&mut self) -> bool {
         if self.places.len() < 2 {
             return false;
         }
         self.places.pop_front();
-        self.attempts = attempts(self.network, self.budget, self.places.len());
+        self.attempts = attempts(self.network, self.wanted, self.budget, self.places.len());
         true
     }
 
@@ -72,7 +84,7 @@ impl<'a> Tour<'a> {
         }
         self.problems.push(cause);
         self.places.pop_front();
-        self.attempts = attempts(self.network, self.budget, self.places.len());
+        self.attempts = attempts(self.network, self.wanted, self.budget, self.places.len());
     }
 
     /// All failures. The last one's kind counts: it is the registry's own.
@@ -91,7 +103,8 @@ impl<'a> Tour<'a> {
     }
 }
 
-fn attempts(network: &Network, budget: Budget, places: usize) -> Attempts {
-    let most = if places > 1 { 1 } else { network.options.attempts };
-    Attempts::new(most, network.options.backoff, budget.start)
+/// A place that there is another after is tried once.
+fn attempts(network: &Network, wanted: &Wanted, budget: Budget, places: usize) -> Attempts {
+    let effort = if places > 1 && wanted.effort == Effort::Full { Effort::Once } else { wanted.effort };
+    network.attempts(effort, budget.start)
 }

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, Identity, Url};
+use url::Host;
 
 use super::fields::Fields;
 
@@ -27,6 +28,8 @@ pub(in crate::fetch) struct Entry {
     pub(in crate::fetch) proxy: Option<ProxyChoice>,
     pub(in crate::fetch) requests_per_second: Option<f64>,
     pub(in crate::fetch) concurrent_downloads: Option<usize>,
+    /// The files that it was read from besides the configuration's own.
+    pub(in crate::fetch) files: Vec<PathBuf>,
 }
 
 /// Where the credentials of a registry are. Files are read anew for each pull: they are rotated.
@@ -69,8 +72,12 @@ impl Entry {
         if mirrors_only && mirrors.is_empty() {
             fields.problem("mirrorsOnly", "there are no mirrors");
         }
-        let authorities = fields.text("ca").map(|path| certificates(&mut fields, &path)).unwrap_or_default();
-        let identity = identity(&mut fields);
+        let mut files = Vec::new();
+        let authorities = match fields.text("ca") {
+            Some(path) => certificates(&mut fields, path, &mut files),
+            None => Vec::new(),
+        };
+        let identity = identity(&mut fields, &mut files);
         let plain_http = fields.flag("plainHttp");
         let skip_verify = fields.flag("skipVerify");
         if plain_http && (skip_verify || !authorities.is_empty() || identity.is_some()) {
@@ -100,6 +107,7 @@ impl Entry {
             proxy,
             requests_per_second,
             concurrent_downloads,
+            files,
         })
     }
 }
@@ -123,12 +131,19 @@ fn location(fields: &mut Fields<'_>, name: &str, text: &str) -> Option<String> {
     debug_assert!(plain.has_host());
     let host = if host.eq_ignore_ascii_case("index.docker.io") { "docker.io" } else { host };
     let path = path.trim_end_matches('/');
-    let host = host.to_ascii_lowercase();
+    // An address has many spellings, and URLs one.
+    let host = match plain.host() {
+        Some(Host::Ipv6(address)) => {
+            format!("[{address}]{}", host.split_once(']').map_or("", |(_, port)| port))
+        }
+        _ => host.to_ascii_lowercase(),
+    };
     Some(if path.is_empty() { host } else { format!("{host}/{path}") })
 }
 
-fn certificates(fields: &mut Fields<'_>, path: &str) -> Vec<Certificate> {
-    let read = read_file(Path::new(path), LARGEST_PEM).and_then(|pem| {
+fn certificates(fields: &mut Fields<'_>, path: String, files: &mut Vec<PathBuf>) -> Vec<Certificate> {
+    files.push(PathBuf::from(&path));
+    let read = read_file(Path::new(&path), LARGEST_PEM).and_then(|pem| {
         Certificate::from_pem_bundle(&pem)
             .map_err(|error| format!("is no file of certificates in PEM: {error}"))
     });
@@ -142,7 +157,7 @@ fn certificates(fields: &mut Fields<'_>, path: &str) -> Vec<Certificate> {
     Vec::new()
 }
 
-fn identity(fields: &mut Fields<'_>) -> Option<Identity> {
+fn identity(fields: &mut Fields<'_>, files: &mut Vec<PathBuf>) -> Option<Identity> {
     let (certificate, key) = (fields.text("clientCertificate"), fields.text("clientKey"));
     let (certificate, key) = match (certificate, key) {
         (None, None) => return None,
@@ -156,6 +171,7 @@ fn identity(fields: &mut Fields<'_>) -> Option<Identity> {
         }
         (Some(certificate), Some(key)) => (certificate, key),
     };
+    files.extend([PathBuf::from(&certificate), PathBuf::from(&key)]);
     let mut pem = zeroize::Zeroizing::new(Vec::new());
     for (name, path) in [("clientKey", key), ("clientCertificate", certificate)] {
         match read_file(Path::new(&path), LARGEST_PEM) {

@@ -94,28 +94,3 @@ registries:
     assert_eq!(of("docker.io", "library/module"), Some(3));
     assert_eq!(of("example.com", "module"), None);
 }
-
-#[test]
-fn the_example_of_the_documentation_is_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let certified = rcgen::generate_simple_self_signed(vec!["registry.test".to_owned()]).unwrap();
-    std::fs::write(folder.path().join("ca.pem"), certified.cert.pem()).unwrap();
-    std::fs::write(folder.path().join("client.pem"), certified.cert.pem()).unwrap();
-    std::fs::write(folder.path().join("client.key"), certified.signing_key.serialize_pem()).unwrap();
-    let source = include_str!("../registries.rs");
-    let example: String = source
-        .lines()
-        .skip_while(|line| *line != "//! ```yaml")
-        .skip(1)
-        .take_while(|line| *line != "//! ```")
-        .map(|line| format!("{}\n", line.trim_start_matches("//! ")))
-        .collect();
-    let yaml = example.replace("/etc/meshloom", folder.path().to_str().unwrap());
-    let registries = Registries::parse(&yaml).unwrap_or_else(|problems| panic!("{problems}"));
-    let hub = registries.get(0).unwrap();
-    assert_eq!(hub.location.as_deref(), Some("registry.example.com/hub"));
-    assert!(hub.mirrors == ["mirror.example.com/hub"] && hub.mirrors_only);
-    let registry = registries.get(1).unwrap();
-    assert!(registry.authorities.len() == 1 && registry.identity.is_some());
-    assert!(registries.get(2).unwrap().plain_http);
-}

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use super::{RESOURCES, cut};
 use crate::ecds::Protocol;
-use crate::status::source;
 
 /// How many names of environment variables are kept.
 const NAMES: usize = 16;
@@ -120,7 +119,7 @@ fn resource(any: Any) -> Resource {
 fn code(code: Source) -> Option<Code> {
     if let Some(remote) = code.remote {
         let uri = remote.http_uri.unwrap_or_default().uri;
-        return Some(Code::Remote { source: source::shown(&uri), sha256: cut(&remote.sha256) });
+        return Some(Code::Remote { source: crate::shown::text(&uri), sha256: cut(&remote.sha256) });
     }
     let local = code.local?;
     Some(match local.filename {

@@ -29,8 +29,10 @@ fn every_name_of_istios_agent_is_there_without_a_suffix() {
     metrics.istiod_ended(End::Cancelled);
     metrics.envoy_ended(End::Error);
     metrics.request();
-    metrics.response(70);
-    metrics.response(50);
+    metrics.received(70);
+    metrics.received(50);
+    metrics.response();
+    metrics.response();
     metrics.store_holds(2, 300);
     metrics.lookup(true);
     metrics.lookup(false);
