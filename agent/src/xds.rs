@@ -11,6 +11,7 @@
 //! of a stream means to the other is in `end`, what is held back and what never is in `queue`.
 
 mod address;
+mod answer;
 mod attempts;
 mod end;
 mod health;

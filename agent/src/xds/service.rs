@@ -5,13 +5,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use futures_util::future::{BoxFuture, Ready, ready};
+use futures_util::future::{Ready, ready};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use tonic::body::Body;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Status, Streaming};
 
-use super::queue::{Outgoing, responses};
+use super::answer::Answer;
+use super::queue::responses;
 use super::raw::Raw;
 use super::stream::{self, Shared};
 use crate::ecds::Protocol;
@@ -34,7 +36,7 @@ pub(super) struct Service(pub(super) Arc<Shared>);
 impl tower::Service<http::Request<Body>> for Service {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+    type Future = Ready<Result<Self::Response, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -44,32 +46,18 @@ impl tower::Service<http::Request<Body>> for Service {
         let protocol = match request.uri().path() {
             SOTW => Protocol::Sotw,
             DELTA => Protocol::Delta,
-            _ => return Box::pin(ready(Ok(Status::unimplemented("the agent serves ADS only").into_http()))),
+            _ => return ready(Ok(Status::unimplemented("the agent serves ADS only").into_http())),
         };
-        let method = Method { shared: self.0.clone(), protocol };
-        let mut grpc = tonic::server::Grpc::new(Raw).max_decoding_message_size(self.0.max_request);
-        Box::pin(async move { Ok(grpc.streaming(method, request).await) })
-    }
-}
-
-struct Method {
-    shared: Arc<Shared>,
-    protocol: Protocol,
-}
-
-impl tower::Service<Request<Streaming<Bytes>>> for Method {
-    type Response = Response<Outgoing>;
-    type Error = Status;
-    type Future = Ready<Result<Self::Response, Status>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
+        // As tonic has it: nothing is compressed here, and nothing that is can be read.
+        if request.headers().get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
+            return ready(Ok(Status::unimplemented("the agent takes no compressed messages").into_http()));
+        }
+        let requests = Streaming::new_request(Raw, request.into_body(), None, Some(self.0.max_request));
         let (outbox, outgoing) = responses();
         // Ends by itself once Envoy or the control plane does: see `stream::run`.
-        tokio::spawn(stream::run(self.shared.clone(), self.protocol, request.into_inner(), outbox));
-        ready(Ok(Response::new(outgoing)))
+        tokio::spawn(stream::run(self.0.clone(), protocol, requests, outbox));
+        let mut answer = http::Response::new(Body::new(Answer::of(outgoing)));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        ready(Ok(answer))
     }
 }
