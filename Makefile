@@ -175,6 +175,11 @@ bench: optimize python ## Measure decisions, modules and the cost in Envoy, into
 	$(call say,measuring the cost in Envoy)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table
 
+.PHONY: bench-agent
+bench-agent: cargo ## Measure what the agent costs, and hold it to its goals
+	$(call say,measuring the agent)
+	@$(CARGO) bench --package meshloom-agent
+
 .PHONY: test-bench
 test-bench: optimize python # The cost table, briefly: that it can be made, and proves what it measures.
 	$(call say,testing the cost table)

@@ -1,4 +1,5 @@
-//! What a resource of ECDS costs whose module is in the store: the stream's desk and the store, as they run in the agent.
+//! What a resource of ECDS costs whose module is in the store: the stream's desk, the status board and the store, as they
+//! run in the agent.
 //!
 //! `cargo bench -p meshloom-agent --bench conversion`. Fails if a goal is missed.
 
@@ -27,7 +28,7 @@ use futures_util::future::BoxFuture;
 use meshloom_agent::ecds::{Desk, Effect, LastGood, Options, Protocol, TYPE_URL};
 use meshloom_agent::fetch::{Downloaded, Fetcher, Progress, Resolved};
 use meshloom_agent::library::{Parts, Shelf};
-use meshloom_agent::status::Metrics;
+use meshloom_agent::status::{Board, Metrics, Way};
 use meshloom_agent::store::{Store, StoreOptions};
 use meshloom_agent::trust::{Signature, Trust, TrustOptions};
 use meshloom_agent::{Library as _, Sha256, Unavailable, Wanted};
@@ -142,13 +143,14 @@ fn request(protocol: Protocol, many: usize, nonce: &str) -> bytes::Bytes {
     .into()
 }
 
-/// How long a response is on the desk, at the median of so many.
+/// How long a response is on the desk, at the median of so many: with what the status page shows of it, on both ways.
 fn conversion(shelf: &Shelf, protocol: Protocol, many: usize, rounds: usize) -> Duration {
+    let board = Arc::<Board>::default();
     let mut desk = Desk::new(
         1,
         protocol,
         Arc::new(shelf.clone()),
-        Arc::default(),
+        board.clone(),
         Arc::new(Metrics::default()),
         Arc::new(LastGood::default()),
         Options::default(),
@@ -161,7 +163,13 @@ fn conversion(shelf: &Shelf, protocol: Protocol, many: usize, rounds: usize) -> 
         let message = response(protocol, many, &nonce);
         effects.clear();
         let begun = Instant::now();
+        board.record(1, protocol, Way::Received, &message);
         desk.response(message, begun, &mut effects);
+        for effect in &effects {
+            if let Effect::ToEnvoy(response) = effect {
+                board.record(1, protocol, Way::Sent, response);
+            }
+        }
         taken.push(begun.elapsed());
         assert!(matches!(effects.as_slice(), [Effect::ToEnvoy(_)]), "everything is at hand: {effects:?}");
         desk.request(request(protocol, many, &nonce), Instant::now(), &mut effects);
