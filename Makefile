@@ -82,6 +82,8 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 	$(call say,linting)
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --quiet --workspace --all-targets -- --deny warnings
+	@# Those that `cargo test` does not run by itself are no part of all targets either.
+	@$(CARGO) clippy --quiet --workspace --test envoy -- --deny warnings
 	@$(CARGO) clippy --quiet --release --target $(WASM) $(PACKAGES) -pguest -- --deny warnings
 	@scripts/check-docs.sh
 	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/docker/*.sh .ci/run; \
@@ -102,7 +104,7 @@ test-modules: optimize # The modules that are shipped, in the harness: `unit` ha
 	@PWH_WASM_DIR=dist $(CARGO) test --quiet --workspace --test wasm
 
 .PHONY: test
-test: test-setup lint unit size test-modules e2e test-up test-docs test-new-filter test-registry test-bench e2e-docker ## Run every test there is
+test: test-setup lint unit size test-modules agent e2e test-up test-docs test-new-filter test-registry test-bench e2e-docker ## Run every test there is
 	$(call say,all tests passed)
 
 .PHONY: e2e

@@ -27,6 +27,8 @@ mod policy;
 mod refusal;
 #[path = "ecds/stage.rs"]
 mod stage;
+#[path = "support/typed_struct.rs"]
+mod structs;
 #[path = "ecds/subscription.rs"]
 mod subscription;
 #[path = "ecds/timing.rs"]

@@ -20,17 +20,31 @@ mod discovered;
 mod distribution;
 #[path = "envoy/endurance.rs"]
 mod endurance;
+#[path = "envoy/every_module.rs"]
+mod every_module;
 #[path = "envoy/failure.rs"]
 mod failure;
+#[path = "envoy/front.rs"]
+mod front;
 #[path = "envoy/killed.rs"]
 mod killed;
+#[path = "envoy/killed_midway.rs"]
+mod killed_midway;
 #[path = "envoy/mesh.rs"]
 mod mesh;
 #[path = "envoy/modules.rs"]
 mod modules;
+#[path = "envoy/process.rs"]
+mod process;
+#[path = "support/pulling.rs"]
+mod pulling;
 #[path = "envoy/registry.rs"]
 mod registry;
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/signer.rs"]
+mod signer;
+#[path = "support/typed_struct.rs"]
+mod structs;
 #[path = "registry/tokens.rs"]
 mod tokens;

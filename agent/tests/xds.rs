@@ -40,6 +40,9 @@ mod messages;
 #[path = "support/raw.rs"]
 mod raw;
 
+#[path = "support/typed_struct.rs"]
+mod structs;
+
 #[path = "xds/modules.rs"]
 mod modules;
 
@@ -122,6 +125,9 @@ mod ends;
 
 #[path = "xds/health.rs"]
 mod health;
+
+#[path = "xds/keepalive.rs"]
+mod keepalive;
 
 #[path = "xds/secured.rs"]
 mod secured;

@@ -2,41 +2,19 @@
 
 use std::path::Path;
 
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{Any, ListValue, Struct, Value};
+use envoy_types::pb::google::protobuf::{Any, Struct};
 use meshloom_agent::ecds::{Outcome, convert, strip};
 use meshloom_agent::wire;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use crate::messages::*;
+use crate::structs::{self, TYPED_STRUCTS, structure};
 
-const TYPED_STRUCTS: [&str; 2] =
-    ["type.googleapis.com/udpa.type.v1.TypedStruct", "type.googleapis.com/xds.type.v3.TypedStruct"];
 const URL: &str = "https://example.com/gate.wasm";
 
-fn value(json: &Json) -> Value {
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(bit) => Kind::BoolValue(*bit),
-        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
-        Json::String(text) => Kind::StringValue(text.clone()),
-        Json::Array(list) => Kind::ListValue(ListValue { values: list.iter().map(value).collect() }),
-        Json::Object(_) => Kind::StructValue(structure(json)),
-    };
-    Value { kind: Some(kind) }
-}
-
-fn structure(json: &Json) -> Struct {
-    let fields = json.as_object().unwrap().iter().map(|(key, json)| (key.clone(), value(json)));
-    Struct { fields: fields.collect() }
-}
-
 fn typed_struct(outer: &str, inner: &str, json: &Json) -> Any {
-    let mut message = Vec::new();
-    wire::put_bytes(&mut message, 1, inner.as_bytes());
-    wire::put_bytes(&mut message, 2, &structure(json).encode_to_vec());
-    extension("gate", Any { type_url: outer.into(), value: message })
+    extension("gate", structs::typed_struct(outer, inner, json))
 }
 
 fn remote_json() -> Json {

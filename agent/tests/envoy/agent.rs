@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use meshloom_lab::{Request, Running};
 
 pub(crate) struct Agent {
+    program: PathBuf,
     process: Option<Running>,
     arguments: Vec<String>,
     folder: PathBuf,
@@ -14,7 +15,12 @@ pub(crate) struct Agent {
 
 impl Agent {
     /// Starts it in that folder, where its socket, its store and its log are; `more` are further arguments.
-    pub(crate) fn start(folder: &Path, control_plane: std::net::SocketAddr, more: &[&str]) -> Self {
+    pub(crate) fn start(
+        program: PathBuf,
+        folder: &Path,
+        control_plane: std::net::SocketAddr,
+        more: &[&str],
+    ) -> Self {
         let arguments = [
             "run".to_owned(),
             format!("--discovery-address=http://{control_plane}"),
@@ -24,16 +30,20 @@ impl Agent {
             "--log-format=json".to_owned(),
         ];
         let arguments = arguments.into_iter().chain(more.iter().map(|&it| it.to_owned())).collect();
-        let mut agent = Self { process: None, arguments, folder: folder.to_owned() };
+        let mut agent = Self { program, process: None, arguments, folder: folder.to_owned() };
         agent.spawn();
         agent
     }
 
+    /// The one that was built with the tests; AGENT_BIN names another to be tried.
+    pub(crate) fn built() -> PathBuf {
+        let built = || env!("CARGO_BIN_EXE_meshloom-agent").into();
+        std::env::var_os("AGENT_BIN").unwrap_or_else(built).into()
+    }
+
     fn spawn(&mut self) {
         let log = std::fs::File::create(self.log_path()).unwrap();
-        // The one that ships can be tried instead.
-        let built = || env!("CARGO_BIN_EXE_meshloom-agent").into();
-        let child = Command::new(std::env::var_os("AGENT_BIN").unwrap_or_else(built))
+        let child = Command::new(&self.program)
             .args(&self.arguments)
             .current_dir(&self.folder)
             .env_remove("HTTP_PROXY")

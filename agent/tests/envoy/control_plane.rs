@@ -45,8 +45,12 @@ pub(crate) struct Answer {
 
 impl ControlPlane {
     pub(crate) fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap())
+    }
+
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
         let changed = watch::Sender::new(0);
-        Self::serve("127.0.0.1:0".parse().unwrap(), Arc::new(State { kept: Mutex::default(), changed }))
+        Self::serve(address, Arc::new(State { kept: Mutex::default(), changed }))
     }
 
     fn serve(address: SocketAddr, state: Arc<State>) -> Self {
@@ -97,6 +101,11 @@ impl ControlPlane {
         }
         drop(kept);
         self.state.changed.send_replace(version);
+    }
+
+    /// All that it serves, by name.
+    pub(crate) fn resources(&self) -> Vec<(String, Any)> {
+        self.kept().resources.iter().map(|((_, name), (_, any))| (name.clone(), any.clone())).collect()
     }
 
     /// How many streams have ever been opened.

@@ -4,6 +4,7 @@ use meshloom_agent::Sha256;
 
 use crate::mesh::{BOTH, FILTER, Mesh, Plugin};
 use crate::modules::shipped;
+use crate::pulling::{gz, tar};
 
 #[test]
 fn a_filter_whose_module_is_on_a_server_runs_from_a_checked_file() {
@@ -26,6 +27,25 @@ fn a_filter_whose_module_is_on_a_server_runs_from_a_checked_file() {
         assert_eq!(mesh.modules.asked("/header.wasm"), 1);
         let answers = mesh.control_plane.wait_for_answers(1);
         assert!(answers.iter().all(|answer| answer.error.is_none()), "{answers:?}");
+    }
+}
+
+#[test]
+fn a_module_that_comes_compressed_or_in_an_archive_runs_as_one_that_does_not() {
+    let module = shipped("header-mutation");
+    let in_tar = tar(&[("README.md", b"# module"), ("plugin.wasm", &module)]);
+    for protocol in BOTH {
+        for (path, packed) in
+            [("/module.wasm.gz", gz(&module)), ("/module.tar", in_tar.clone()), ("/module.tgz", gz(&in_tar))]
+        {
+            let mut mesh = Mesh::new(protocol);
+            let url = mesh.modules.put(path, &packed);
+            // Of what is in it, not of what it came in.
+            mesh.serve(&Plugin::new(&url).sha256(&Sha256::of(&module).to_string()));
+            mesh.start_envoy();
+            assert_eq!(mesh.get(), (200, Some("v1".to_owned())), "{protocol:?} {path}");
+            assert_eq!(std::fs::read(mesh.module_file()).unwrap(), module, "{protocol:?} {path}");
+        }
     }
 }
 

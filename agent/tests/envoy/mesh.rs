@@ -1,6 +1,7 @@
 //! A control plane, the agent, Envoy, a server of modules and an upstream: one proxy's part of a mesh.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::config::cluster::v3 as cluster;
@@ -10,7 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::{http, network};
 use envoy_types::pb::envoy::extensions::wasm::v3 as wasm;
 use envoy_types::pb::google::protobuf::{Any, Duration as Seconds, StringValue};
 use envoy_types::util::pack_any;
-use meshloom_lab::{Bootstrap, Envoy, Upstream};
+use meshloom_lab::{Bootstrap, Envoy, Starting, Upstream};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -36,7 +37,7 @@ pub(crate) struct Mesh {
     pub(crate) agent: Agent,
     pub(crate) control_plane: ControlPlane,
     pub(crate) modules: Modules,
-    _upstream: Upstream,
+    pub(crate) upstream: Upstream,
     pub(crate) folder: TempDir,
     bootstrap: Bootstrap,
 }
@@ -49,22 +50,25 @@ impl Mesh {
 
     /// The same, with further arguments for the agent.
     pub(crate) fn with_agent(protocol: Protocol, arguments: &[&str]) -> Self {
+        Self::with_program(protocol, Agent::built(), arguments)
+    }
+
+    /// The same with the agent that `make agent` has built, if it is there.
+    pub(crate) fn with_shipped_agent(protocol: Protocol, arguments: &[&str]) -> Self {
+        let shipped = meshloom_lab::root().join("dist/meshloom-agent");
+        let program = if shipped.is_file() { shipped } else { Agent::built() };
+        Self::with_program(protocol, program, arguments)
+    }
+
+    fn with_program(protocol: Protocol, program: PathBuf, arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let control_plane = ControlPlane::start();
-        let agent = Agent::start(folder.path(), control_plane.address(), arguments);
+        let agent = Agent::start(program, folder.path(), control_plane.address(), arguments);
         let upstream = Upstream::ok();
         let bootstrap = bootstrap(protocol, folder.path(), &[FILTER], None);
         // Whatever is no ECDS passes the agent as well.
-        control_plane.set(CDS, "httpbin", cluster(upstream.address()));
-        Self {
-            envoy: None,
-            agent,
-            control_plane,
-            modules: Modules::start(),
-            _upstream: upstream,
-            folder,
-            bootstrap,
-        }
+        control_plane.set(CDS, "httpbin", cluster("httpbin", upstream.address()));
+        Self { envoy: None, agent, control_plane, modules: Modules::start(), upstream, folder, bootstrap }
     }
 
     /// Filters of those names in the chain, in place of the one.
@@ -85,6 +89,14 @@ impl Mesh {
         });
     }
 
+    /// Another upstream, which clusters of those names lead to.
+    pub(crate) fn upstream(&mut self, upstream: Upstream, clusters: &[&str]) {
+        for name in clusters {
+            self.control_plane.set(CDS, name, cluster(name, upstream.address()));
+        }
+        self.upstream = upstream;
+    }
+
     /// Serves this filter.
     pub(crate) fn serve(&self, plugin: &Plugin) {
         self.control_plane.set(ECDS, FILTER, plugin.resource(FILTER));
@@ -93,7 +105,43 @@ impl Mesh {
     /// Starts Envoy and waits until it serves, which it does when each filter has an answer.
     #[track_caller]
     pub(crate) fn start_envoy(&mut self) {
-        self.envoy = Some(Envoy::with(self.bootstrap.clone()).start());
+        self.envoy = Some(self.starting().start());
+    }
+
+    /// An Envoy of this mesh.
+    pub(crate) fn starting(&self) -> Starting {
+        Envoy::with(self.bootstrap.clone())
+    }
+
+    /// Starts an Envoy that will not come to serve, because it is killed before.
+    pub(crate) fn start_envoy_that_is_killed(&self) -> std::thread::JoinHandle<()> {
+        let starting = self.starting();
+        std::thread::spawn(move || {
+            _ = starting.refused();
+        })
+    }
+
+    /// The process of the Envoy that has this mesh's agent for its control plane, whether it serves or not.
+    pub(crate) fn envoy_process(&self) -> Option<u32> {
+        let socket = self.folder.path().join("XDS").display().to_string();
+        let is_ours = |id: &u32| {
+            let arguments = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments);
+            let mut arguments = arguments.split('\0').skip_while(|argument| *argument != "--config-path");
+            let config = arguments.nth(1).and_then(|path| std::fs::read_to_string(path).ok());
+            config.is_some_and(|config| config.contains(&socket))
+        };
+        let processes = std::fs::read_dir("/proc").unwrap();
+        processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(is_ours)
+    }
+
+    /// What the agent says of the one filter: how things stand with what the control plane sent last, and what Envoy
+    /// was given.
+    #[track_caller]
+    pub(crate) fn standing(&self) -> (String, String) {
+        let state: Value = serde_json::from_str(&self.agent.admin("/debug/wasm")).unwrap();
+        let text = |name: &str| state["resources"][0][name].as_str().unwrap_or_default().to_owned();
+        (text("standing"), text("serving"))
     }
 
     pub(crate) fn envoy(&self) -> &Envoy {
@@ -286,9 +334,9 @@ pub(crate) fn endpoints(upstream: SocketAddr) -> endpoint::ClusterLoadAssignment
 }
 
 /// The upstream, as a resource of CDS.
-fn cluster(upstream: SocketAddr) -> Any {
+fn cluster(name: &str, upstream: SocketAddr) -> Any {
     pack_any(cluster::Cluster {
-        name: "httpbin".to_owned(),
+        name: name.to_owned(),
         connect_timeout: Some(Seconds { seconds: 1, nanos: 0 }),
         load_assignment: Some(endpoints(upstream)),
         ..Default::default()

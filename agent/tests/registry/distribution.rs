@@ -1,6 +1,7 @@
 //! The CNCF distribution registry: one of a test's own, with its storage in a temporary folder.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -45,7 +46,9 @@ impl Registry {
     /// Nothing, if there is no registry here to test with.
     pub(crate) async fn start(access: Access<'_>, tls: Option<&Authority>) -> Option<Self> {
         let Some(program) = std::env::var_os("REGISTRY_BIN").filter(|program| !program.is_empty()) else {
-            eprintln!("SKIPPED: no pull from a real registry was tested, because REGISTRY_BIN names none");
+            // Not by a macro, whose text is shown only of tests that fail.
+            let told = "SKIPPED: no pull from a real registry was tested, because REGISTRY_BIN names none";
+            writeln!(std::io::stderr(), "{told}").unwrap();
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
@@ -138,6 +141,15 @@ impl Registry {
         let put = put.body(manifest.to_string()).send().await.unwrap();
         assert_eq!(put.status(), 201, "{}", put.text().await.unwrap());
         Sha256::of(manifest.to_string().as_bytes())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Ends it without a farewell.

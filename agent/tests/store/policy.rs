@@ -259,6 +259,29 @@ async fn a_second_tag_of_one_manifest_may_move_after_its_module_is_evicted() {
     assert_eq!(held.sha256, Sha256::of(&module("b")));
 }
 
+#[tokio::test]
+async fn what_expires_takes_the_meaning_of_its_own_urls_along_and_of_no_others() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
+    registry.push(TAG, &module("a"));
+    let sum = registry.serve(URL, &module("b"));
+    let shelf_of = || shelf(folder.path(), &registry);
+    {
+        let shelf = shelf_of();
+        shelf.obtain(wanted(TAG)).await.unwrap();
+        let used = shelf.obtain(wanted(URL)).await.unwrap();
+        let later = SystemTime::now() + Duration::from_secs(48 * 3600);
+        assert_eq!(shelf.store().gc(later).unwrap().modules, 1);
+        assert!(shelf.at_hand(&wanted(TAG)).is_none());
+        assert!(shelf.at_hand(&wanted(URL)).is_some_and(|held| held.is(&used)));
+        shelf.store().flush().unwrap();
+    }
+    // Neither does the next agent find more, or less.
+    registry.fail(Reason::Unreachable);
+    assert_eq!(shelf_of().obtain(wanted(URL)).await.unwrap().checksum, sum);
+    assert_eq!(shelf_of().obtain(wanted(TAG)).await.unwrap_err().reason, Reason::Unreachable);
+    assert_eq!(registry.visits().1, 2);
+}
+
 // Istio's defect 3.
 #[tokio::test]
 async fn a_file_that_somebody_deleted_or_changed_is_never_told_to_envoy() {

@@ -9,7 +9,8 @@ use meshloom_agent::{Held, Library, Unavailable, Wanted};
 
 use super::*;
 use crate::library::{FakeLibrary, held};
-use crate::messages::{filename, http, opened, plugin, plugin_of};
+use crate::messages::{HTTP_RBAC, HTTP_WASM, extension, filename, http, opened, plugin, plugin_of};
+use crate::structs::{TYPED_STRUCTS, typed_struct};
 
 const URL: &str = "https://example.com/gate.wasm";
 const OTHER: &str = "https://example.com/other.wasm";
@@ -26,7 +27,11 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// A response with a filter that wants that URL.
 fn wants(delta: bool, url: &str, nonce: &str) -> Bytes {
-    let resource = http("gate", plugin(url));
+    serves(delta, http("gate", plugin(url)), nonce)
+}
+
+/// A response with that resource.
+fn serves(delta: bool, resource: Any, nonce: &str) -> Bytes {
     let (type_url, nonce) = (TYPE_URL.to_owned(), nonce.to_owned());
     if delta {
         let resources =
@@ -95,6 +100,40 @@ async fn a_remote_module_becomes_a_file_and_everything_else_passes_meanwhile() {
         drop(envoy);
         stream.closed().await;
         until("the end of the stream", || agent.board.all().is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_typed_struct_becomes_the_filter_that_it_describes_or_one_that_denies_and_is_never_refused() {
+    for delta in [false, true] {
+        for outer in TYPED_STRUCTS {
+            let mut control_plane = ControlPlane::start().await;
+            let library = FakeLibrary::default();
+            let agent = agent(&control_plane, Arc::new(library.clone()), LONG).await;
+            let (mut envoy, mut stream) = subscribed(&agent, &mut control_plane, delta).await;
+            let wants = |url: &str, nonce: &str| {
+                let json = serde_json::json!({"config": {"name": "gate", "vm_config": {
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"remote": {"http_uri": {"uri": url, "timeout": "30s", "cluster": "_"}}},
+                }}});
+                serves(delta, extension("gate", typed_struct(outer, HTTP_WASM, &json)), nonce)
+            };
+            library.answers(URL, Ok(held("gate")));
+            library.answers(OTHER, Err(library::unreachable()));
+            stream.send_raw(wants(OTHER, "n1")).await;
+            let (name, denies) = opened(&resource(delta, envoy.raw_response().await));
+            assert_eq!((name.as_str(), denies.type_url.as_str()), ("gate", HTTP_RBAC), "{outer}");
+            assert!(String::from_utf8_lossy(&denies.value).contains("wasm-default-deny"), "{outer}");
+
+            stream.send_raw(wants(URL, "n2")).await;
+            let mut got = plugin_of(&resource(delta, envoy.raw_response().await));
+            assert_eq!(filename(&mut got), "/modules/gate.wasm");
+            assert_eq!(got.name, "gate");
+            // The next that the control plane hears is Envoy's own request: nothing was refused.
+            envoy.send_raw(request(delta, LDS));
+            let next = stream.raw_request().await;
+            assert_eq!(meshloom_agent::wire::type_url_of_request(protocol(delta), &next), Ok(LDS));
+        }
     }
 }
 
