@@ -112,7 +112,7 @@ impl Run {
             tokio::spawn(async move { shelf.keep_house(interval).await })
         };
 
-        let proxy = self.proxy(opened.library, &board, &metrics).await?;
+        let proxy = self.proxy(opened.library, &opened.shelf, &board, &metrics).await?;
         board.listens(true);
         let asked = quit.clone();
         let served = proxy.serve(async move {
@@ -134,6 +134,7 @@ impl Run {
     async fn proxy(
         &self,
         library: Arc<dyn Library>,
+        shelf: &Shelf,
         board: &Arc<Board>,
         metrics: &Arc<Metrics>,
     ) -> Result<Proxy, Failure> {
@@ -142,6 +143,10 @@ impl Run {
         let memory = Folder::open(&folder)
             .map_err(|error| Failure::failed(format!("last-good-dir: {}: {error}", folder.display())))?;
         let last_good = Arc::new(LastGood::remembered_by(memory));
+        // Before Envoy can ask: what stands in for a module must not be missed because all the others are hashed first.
+        for wanted in last_good.modules() {
+            shelf.recall(wanted).await;
+        }
         let (options, desk_library) = (self.ecds.clone(), Arc::clone(&library));
         let (board_of_desk, metrics_of_desk) = (Arc::clone(board), Arc::clone(metrics));
         let desk = move |stream, protocol| {

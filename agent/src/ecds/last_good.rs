@@ -112,6 +112,14 @@ impl LastGood {
         self.state().records.get(name).map(|(_, record)| record.clone())
     }
 
+    /// The modules of all that is remembered.
+    #[must_use]
+    pub fn modules(&self) -> Vec<Wanted> {
+        let state = self.state();
+        let modules = state.records.values().filter_map(|(_, record)| record.module.as_ref());
+        modules.map(|module| module.wanted.clone()).collect()
+    }
+
     /// Envoy accepted that.
     pub fn accepted(&self, name: &str, record: Record) {
         if record.resource.len() > MAX_RESOURCE {

@@ -150,6 +150,18 @@ impl Shelf {
         Ok(Self::new(Parts { store, shared, bundle, fetcher, trust, metrics, offline: library.offline }))
     }
 
+    /// Hashes and parses one module, if it is on disk: then it is at hand. Asks no source.
+    pub async fn recall(&self, wanted: Wanted) {
+        let inner = self.0.clone();
+        let done = blocking(move || {
+            let address = Address::of(&wanted)?;
+            inner.find_on_disk(&wanted, &address).map(drop)
+        });
+        if let Err(error) = done.await {
+            tracing::warn!(%error, "a stored module is not served");
+        }
+    }
+
     /// Hashes and parses what is on disk, those modules first that were asked for last, so that all of them are at hand.
     /// Modules that are in use by then wait for nothing.
     pub async fn warm(&self) {

@@ -336,6 +336,21 @@ async fn a_new_agent_that_has_warmed_up_has_all_at_hand_and_it_does_not_count_as
     assert!(used(&shelf) > before);
 }
 
+#[tokio::test]
+async fn a_module_that_is_recalled_is_at_hand_before_all_others_are_hashed_and_no_source_is_asked() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), Registry::new());
+    registry.push(TAG, &module("a"));
+    shelf(folder.path(), &registry).obtain(wanted(TAG)).await.unwrap();
+    let shelf = shelf(folder.path(), &registry);
+    registry.fail(Reason::Unreachable);
+    let visits = registry.visits();
+    shelf.recall(wanted(TAG)).await;
+    shelf.recall(wanted(LATEST)).await;
+    assert!(shelf.at_hand(&wanted(TAG)).is_some());
+    assert!(shelf.at_hand(&wanted(LATEST)).is_none());
+    assert_eq!(registry.visits(), visits);
+}
+
 // Istio's defect 7.
 #[tokio::test]
 async fn an_index_can_be_pinned_by_its_own_digest_and_by_its_childs() {
