@@ -417,6 +417,22 @@ fn a_module_that_is_not_there_is_named_with_how_to_say_it() {
 }
 
 #[test]
+fn a_verification_key_is_warned_of_where_nobody_reads_it_and_not_where_the_agent_does() {
+    let desk = desk();
+    let environment =
+        "  - {name: ISTIO_META_WASM_VERIFICATION_KEY, value: x}\n  - {name: ISTIO_META_MINE, value: x}\n";
+    let spec =
+        format!("url: https://example.com/x.wasm\nverificationKey: x\nvmConfig:\n  env:\n{environment}");
+    desk.write("x.yaml", wasm_plugin(&spec));
+    let (code, json) = desk.validate(&["x.yaml"]);
+    let warnings = messages(&json, "warning");
+    let warned = |of: &str| warnings.iter().filter(|warning| warning.contains(of)).count();
+    assert_eq!(warned("Istio does not implement `verificationKey`"), 1, "{json:#}");
+    assert_eq!(warned("never reach the module"), 1, "{json:#}");
+    assert_eq!(code, 0);
+}
+
+#[test]
 fn a_module_of_another_digest_than_the_document_names_is_warned_of() {
     let desk = desk();
     desk.write(

@@ -3,6 +3,8 @@
 //! What is signed is the "simple signing" payload, a JSON document that names the digest of the manifest. Transparency
 //! logs and certificates are not looked at.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
@@ -16,9 +18,12 @@ use crate::Sha256;
 /// Longest payload that is read, in bytes. Cosign's have about 250.
 const LONGEST_PAYLOAD: usize = 64 * 1024;
 
-/// A public key.
+/// A public key. A clone is the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
+pub struct PublicKey(Arc<Key>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Key {
     kind: Kind,
     /// As ring wants it.
     bytes: Vec<u8>,
@@ -98,32 +103,32 @@ impl PublicKey {
                 return Err(format!("an RSA key of {bits} bits: {EXPECTED}"));
             }
         }
-        Ok(Self { kind, bytes, der: der.to_vec(), fingerprint: Sha256::of(der) })
+        Ok(Self(Arc::new(Key { kind, bytes, der: der.to_vec(), fingerprint: Sha256::of(der) })))
     }
 
     /// The key as DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// The SHA-256 of the key as DER (`openssl pkey -pubin -outform DER | sha256sum`).
     #[must_use]
     pub fn fingerprint(&self) -> Sha256 {
-        self.fingerprint
+        self.0.fingerprint
     }
 
     fn has_signed(&self, payload: &[u8], signature: &[u8]) -> bool {
-        self.kind.algorithms().into_iter().any(|algorithm| {
-            UnparsedPublicKey::new(algorithm, &self.bytes).verify(payload, signature).is_ok()
-        }) || (self.kind == Kind::Ed25519 && self.has_signed_hashed(payload, signature))
+        self.0.kind.algorithms().into_iter().any(|algorithm| {
+            UnparsedPublicKey::new(algorithm, &self.0.bytes).verify(payload, signature).is_ok()
+        }) || (self.0.kind == Kind::Ed25519 && self.has_signed_hashed(payload, signature))
     }
 
     /// Ed25519ph (RFC 8032), which cosign 2.6 uses with Ed25519 keys and ring does not have.
     fn has_signed_hashed(&self, payload: &[u8], signature: &[u8]) -> bool {
         use ed25519_dalek::{Digest as _, Sha512, Signature, VerifyingKey};
         let Some(key) =
-            self.bytes.as_slice().try_into().ok().and_then(|key| VerifyingKey::from_bytes(key).ok())
+            self.0.bytes.as_slice().try_into().ok().and_then(|key| VerifyingKey::from_bytes(key).ok())
         else {
             return false;
         };

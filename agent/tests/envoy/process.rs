@@ -45,6 +45,8 @@ impl ControlPlaneProcess {
     pub(crate) fn in_place_of(control_plane: &mut ControlPlane, folder: &std::path::Path) -> Self {
         let (address, resources) = (control_plane.address(), control_plane.resources());
         control_plane.kill();
+        // Two cannot listen at one address, and a runtime is not over as soon as it is told to be.
+        until("the end of the other", || std::net::TcpStream::connect(address).is_err());
         let mut process = Self { address, file: folder.join("resources"), resources, running: None };
         process.write();
         process.start();
@@ -76,8 +78,12 @@ impl ControlPlaneProcess {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        self.running = Some(Running::new(child));
-        until("a control plane that listens", || std::net::TcpStream::connect(self.address).is_ok());
+        let mut running = Running::new(child);
+        while std::net::TcpStream::connect(self.address).is_err() {
+            assert!(running.ended().is_none(), "the control plane has ended by itself");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.running = Some(running);
     }
 
     /// All at once: the child must not read the half of it.

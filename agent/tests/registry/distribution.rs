@@ -48,7 +48,7 @@ impl Registry {
         let Some(program) = std::env::var_os("REGISTRY_BIN").filter(|program| !program.is_empty()) else {
             // Not by a macro, whose text is shown only of tests that fail.
             let told = "SKIPPED: no pull from a real registry was tested, because REGISTRY_BIN names none";
-            writeln!(std::io::stderr(), "{told}").unwrap();
+            std::io::stderr().write_all(format!("{told}\n").as_bytes()).unwrap();
             return None;
         };
         let folder = tempfile::tempdir().unwrap();

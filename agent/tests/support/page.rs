@@ -43,7 +43,7 @@ async fn a_browser_shows_every_resource_and_runs_nothing_of_theirs() {
     let Some(browser) = chromium() else {
         // Not by a macro, whose text is shown only of tests that fail.
         let told = "SKIPPED: the status page was seen by no browser: there is no chromium on the PATH, and CHROMIUM names none";
-        writeln!(std::io::stderr(), "{told}").unwrap();
+        std::io::stderr().write_all(format!("{told}\n").as_bytes()).unwrap();
         return;
     };
     let served = Served::start(&[]).await;
