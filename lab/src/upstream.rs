@@ -1,6 +1,5 @@
 //! A server that answers as a test tells it and remembers what it was asked.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,6 +44,7 @@ pub struct Reply {
     trailers: Option<HeaderMap>,
     after: Duration,
     breaks: bool,
+    is_cut_short: bool,
 }
 
 impl Reply {
@@ -55,7 +55,16 @@ impl Reply {
         headers.insert(CONTENT_LENGTH, body.len().into());
         let parts = if body.is_empty() { Vec::new() } else { vec![body] };
         let none = Duration::ZERO;
-        Self { status, headers, parts, pause: none, trailers: None, after: none, breaks: false }
+        Self {
+            status,
+            headers,
+            parts,
+            pause: none,
+            trailers: None,
+            after: none,
+            breaks: false,
+            is_cut_short: false,
+        }
     }
 
     /// Adds a header line.
@@ -103,6 +112,12 @@ impl Reply {
     pub fn after(mut self, wait: Duration) -> Self {
         self.after = wait;
         self
+    }
+
+    /// Breaks the connection after the body's parts, in place of its end.
+    pub fn cut_short(mut self) -> Self {
+        self.is_cut_short = true;
+        self.without_header("content-length")
     }
 
     /// Breaks the connection in place of an answer.
@@ -195,7 +210,7 @@ async fn accept(listener: TcpListener, answer: Arc<Answer>, seen: Arc<Mutex<Vec<
     }
 }
 
-type Body = StreamBody<tokio_stream::wrappers::ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
+type Body = StreamBody<tokio_stream::wrappers::ReceiverStream<std::io::Result<Frame<Bytes>>>>;
 
 async fn respond(
     request: hyper::Request<Incoming>,
@@ -215,7 +230,7 @@ async fn respond(
 
     wait(reply.after).await;
     if reply.breaks {
-        return Err(std::io::Error::other("the test wants this connection broken"));
+        return Err(broken());
     }
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -224,6 +239,12 @@ async fn respond(
                 return;
             }
             wait(reply.pause).await;
+        }
+        if reply.is_cut_short {
+            // So that what was sent is on its way.
+            wait(Duration::from_millis(50)).await;
+            let _ = sender.send(Err(broken())).await;
+            return;
         }
         if let Some(trailers) = reply.trailers {
             let _ = sender.send(Ok(Frame::trailers(trailers))).await; // the client may have left
@@ -234,6 +255,10 @@ async fn respond(
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).expect("a status");
     *response.headers_mut() = reply.headers;
     Ok(response)
+}
+
+fn broken() -> std::io::Error {
+    std::io::Error::other("the test wants this connection broken")
 }
 
 /// Sleeps, unless that is for no time at all: tokio's timer rounds up to a millisecond.
