@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const SHAPES: [Shape; 5] = [Shape::Text, Shape::Integer, Shape::Boolean, Shape::Json, Shape::List];
 
-/// Two bytes that choose, a pointer, a zero byte, and a body. A reader with a tree finds the same, and whatever the
+/// Two bytes that choose type, default, whether it is required, and status; a pointer, a zero byte, and a body. A reader with a tree finds the same, and whatever the
 /// service answers, what comes of it can stand in a header and is of its type.
 pub(crate) fn answer(data: &[u8]) {
     let (choice, rest) = data.split_at(data.len().min(2));
@@ -37,6 +37,13 @@ pub(crate) fn answer(data: &[u8]) {
                 let found =
                     found.expect("it is JSON")[0].map(|found| serde_json::from_str::<Value>(found).unwrap());
                 assert_eq!(found.as_ref(), value.pointer(typed), "{typed} in {text}");
+                // One pass finds for several what it finds for each.
+                let all = others();
+                let several: Vec<&Pointer> = all.iter().chain([&pointer]).chain(all.first()).collect();
+                let together = find(text, &several).expect("it is JSON");
+                for (pointer, found) in several.into_iter().zip(together) {
+                    assert_eq!(found, find(text, &[pointer]).expect("it is JSON")[0]);
+                }
                 assert_eq!(serde_json::from_str::<Value>(&compact(text)).unwrap(), value);
                 let list = value.as_array().map(|list| list.len());
                 assert_eq!(items(text).map(|items| items.len()), list);
@@ -46,17 +53,26 @@ pub(crate) fn answer(data: &[u8]) {
         }
     }
 
-    let shape = SHAPES[usize::from(choice.first().copied().unwrap_or(0)) % SHAPES.len()];
+    let choice_of_shape = usize::from(choice.first().copied().unwrap_or(0));
+    let shape = SHAPES[choice_of_shape % SHAPES.len()];
+    let (default, required) = match choice_of_shape / SHAPES.len() % 3 {
+        1 => (Some(&b"0"[..]), false),
+        2 => (None, true),
+        _ => (None, false),
+    };
     let mapping = |source, max_bytes| Mapping {
         source,
         target: Target::Request("x".into()),
         shape,
         max_bytes,
-        default: None,
-        required: false,
+        default: default.map(Into::into),
+        required,
     };
+    let [plan, first] = others();
     let mappings = [
+        mapping(Source::JsonPointer(plan), 8),
         mapping(Source::JsonPointer(pointer), 64),
+        mapping(Source::JsonPointer(first), 8192),
         mapping(Source::Body, 256),
         mapping(Source::Header("x".into()), 8192),
         mapping(Source::Status, 8192),
@@ -68,7 +84,13 @@ pub(crate) fn answer(data: &[u8]) {
     let Ok(enriched) = enriched(&mappings, &answer) else { return };
     assert_eq!(enriched.values.len(), mappings.len());
     for (mapping, value) in mappings.iter().zip(&enriched.values) {
-        let Some(value) = value else { continue };
+        let Some(value) = value else {
+            assert!(!required && default.is_none());
+            continue;
+        };
+        if default == Some(&**value) {
+            continue;
+        }
         assert!(header::is_value(value) && value.len() <= mapping.max_bytes);
         if mapping.source == Source::Status {
             continue;
@@ -80,6 +102,11 @@ pub(crate) fn answer(data: &[u8]) {
             Shape::Text | Shape::List => {}
         }
     }
+}
+
+/// Pointers that are looked for beside the input's own.
+fn others() -> [Pointer; 2] {
+    ["/plan", "/0"].map(|typed| Pointer::parse(typed).expect("a pointer"))
 }
 
 /// A template of a path, a zero byte, and a value. Whatever the value, the question's path is one, with as many segments
