@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::engine::Denial;
 use crate::key::Key;
 use crate::mapping::Enriched;
 
@@ -11,8 +12,8 @@ use crate::mapping::Enriched;
 pub enum Known {
     /// The values of an answer.
     Enriched(Rc<Enriched>),
-    /// The service knows nothing: it answered 404.
-    Nothing,
+    /// The service knows nothing: it answered 404, which may be passed on.
+    Nothing(Option<Rc<Denial>>),
 }
 
 /// Until when an entry is used, in milliseconds; each is not before the one above it.
@@ -163,7 +164,7 @@ impl Cache {
         self.unlink(place);
         if let Some(slot) = self.slots.get_mut(place) {
             self.bytes -= slot.bytes;
-            slot.known = Known::Nothing;
+            slot.known = Known::Nothing(None);
             self.entries.remove(&slot.key);
             self.free.push(place);
         }
@@ -200,7 +201,9 @@ impl Known {
                 let values = enriched.values.iter().flatten().map(|value| value.len());
                 values.sum::<usize>() + std::mem::size_of_val(&*enriched.values)
             }
-            Self::Nothing => 0,
+            Self::Nothing(denial) => {
+                denial.as_ref().map_or(0, |denial| denial.headers.len() + denial.body.len())
+            }
         }
     }
 }

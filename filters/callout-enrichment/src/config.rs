@@ -15,7 +15,7 @@ use filter_kit::template::Source;
 use filter_kit::when::When;
 
 use crate::breaker::Limits;
-use crate::engine::{Cause, Policy};
+use crate::engine::{Cause, Deny, Policy, TELLING};
 use crate::mapping::{self, Mapping, Target};
 use crate::question::Call;
 use crate::retry::Retry;
@@ -119,8 +119,8 @@ impl Enrichment {
     }
 
     /// What becomes of a request for that cause.
-    pub fn policy(&self, cause: Cause) -> Policy {
-        let [timeout, error, invalid, refused] = self.policies;
+    pub fn policy(&self, cause: Cause) -> &Policy {
+        let [timeout, error, invalid, refused] = &self.policies;
         match cause {
             Cause::Timeout => timeout,
             Cause::Error => error,
@@ -143,9 +143,20 @@ impl Enrichment {
         made.chain(self.status_header.as_deref())
     }
 
-    /// Whether an answer may have something for the response.
-    pub fn changes_responses(&self) -> bool {
-        self.map.iter().any(|mapping| matches!(mapping.target, Target::Response(_)))
+    /// How much of the body of an answer is read, which has that status and is of that size.
+    pub fn reads_of_body(&self, status: Option<u16>, size: usize) -> usize {
+        let Some(status) = status else { return 0 };
+        let is_passed_on = (400..500).contains(&status)
+            && matches!(self.policy(Cause::Refused).deny, Some(Deny::AsAnswered(_)));
+        let is_wanted = (self.reads_body && self.is_ok(status)) || is_passed_on;
+        if is_wanted && size as u64 <= self.max_response_bytes {
+            size
+        } else if status >= 500 {
+            // The beginning of a failure tells whether it is Envoy's own.
+            size.min(TELLING)
+        } else {
+            0
+        }
     }
 }
 

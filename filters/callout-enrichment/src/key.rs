@@ -2,31 +2,73 @@
 
 use filter_kit::reads::Reads;
 use filter_kit::template::{Source, Template, Unrendered};
-use sha2::{Digest, Sha256};
 
-/// SHA-256 of a request's parts: no secret of a request is kept in memory, and no two lists of parts have one key.
-pub type Key = [u8; 32];
+use crate::sip;
+
+/// What a request is kept under: a hash of its parts, so that no secret of a request is kept.
+///
+/// It stands for the parts themselves: two requests of one key share an answer. What is hashed tells any two lists of
+/// parts apart, for each part has its length before it. The hash is a keyed one of 128 bits whose secret the VM draws
+/// when it is configured and never shows, so nobody can look for two requests with one key; by chance there are two among
+/// a million entries and a million million requests about once in 10^20 such proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key([u64; 2]);
+
+/// What keys are made with.
+#[derive(Clone, Copy)]
+pub struct Secret([u64; 2]);
+
+impl Secret {
+    /// Of random bytes; none if there are none: the host answers zeros then.
+    pub fn of(random: [u8; 16]) -> Option<Self> {
+        let (halves, _) = random.as_chunks::<8>();
+        let [first, second] = *halves else { return None };
+        (random != [0; 16]).then_some(Self([u64::from_le_bytes(first), u64::from_le_bytes(second)]))
+    }
+
+    /// The key of parts that have been written down.
+    fn key(self, parts: &[u8]) -> Key {
+        Key(sip::hash(self.0, parts))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+impl Key {
+    /// One that stands for a number.
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self([number, 0])
+    }
+}
 
 /// The longest part of a key, in bytes. A request with a longer one has no key.
 pub const MAX_PART: usize = 65_536;
 
 /// The key of the parts that `templates` read. A part that is missing is told from an empty one. `None` if a part is
 /// too long.
-pub fn key(templates: &[Template], reads: &dyn Reads, room: &mut Vec<u8>) -> Option<Key> {
-    let mut hash = Sha256::new();
+pub fn key(templates: &[Template], reads: &dyn Reads, secret: Secret, room: &mut Vec<u8>) -> Option<Key> {
+    const SIZE: usize = size_of::<u32>();
+    room.clear();
     for template in templates {
-        room.clear();
+        let place = room.len();
+        room.extend_from_slice(&u32::MAX.to_le_bytes());
         match template.render(reads, MAX_PART, room) {
+            // The length stands first, so ("a", "bc") is not ("ab", "c").
             Ok(()) => {
-                // The length stands first, so ("a", "bc") is not ("ab", "c").
-                hash.update(u32::try_from(room.len()).ok()?.to_le_bytes());
-                hash.update(&room);
+                let length = u32::try_from(room.len() - place - SIZE).ok()?;
+                room.get_mut(place..place + SIZE)?.copy_from_slice(&length.to_le_bytes());
             }
-            Err(Unrendered::Missing) => hash.update(u32::MAX.to_le_bytes()),
+            // No part is as long as that says.
+            Err(Unrendered::Missing) => {}
             Err(Unrendered::TooLong) => return None,
         }
     }
-    Some(hash.finalize().into())
+    Some(secret.key(room))
 }
 
 /// Whether requests that differ in `source` differ in a key of `templates`.
@@ -51,9 +93,22 @@ mod tests {
 
     use super::*;
 
+    const SECRET: Secret = Secret([1, 2]);
+
+    #[test]
+    fn without_random_bytes_there_is_no_secret() {
+        assert!(Secret::of([0; 16]).is_none());
+        assert_eq!(format!("{:?}", Secret::of([7; 16]).unwrap()), "Secret");
+    }
+
+    #[test]
+    fn what_one_vm_keeps_says_nothing_to_another() {
+        assert_ne!(Secret([1, 2]).key(b"a"), Secret([1, 3]).key(b"a"));
+    }
+
     fn of(parts: &[&str], given: &Given) -> Option<Key> {
         let templates: Vec<Template> = parts.iter().map(|part| Template::parse(part).unwrap()).collect();
-        key(&templates, given, &mut Vec::new())
+        key(&templates, given, SECRET, &mut Vec::new())
     }
 
     fn two(a: &[u8], b: &[u8]) -> Key {

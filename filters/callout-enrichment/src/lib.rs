@@ -34,6 +34,7 @@ mod part;
 pub mod path;
 pub mod question;
 pub mod retry;
+mod sip;
 pub mod tally;
 
 #[cfg(target_family = "wasm")]

@@ -14,6 +14,7 @@ pub enum Count {
     Call5xx,
     CallOtherStatus,
     CallTimeout,
+    CallConnectError,
     CallReset,
     CallTooLarge,
     CallDispatchError,
@@ -29,10 +30,13 @@ pub enum Count {
     Unaskable,
     Denied,
     Errors,
+    WouldEnrich,
+    WouldErr,
+    WouldDeny,
 }
 
 /// The counters' names behind `wasm_enrich_`, in the order of [`Count`].
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 28] = [
     "requests_total",
     "skipped_total",
     "calls_total",
@@ -42,6 +46,7 @@ pub const NAMES: [&str; 24] = [
     "call_5xx_total",
     "call_other_status_total",
     "call_timeout_total",
+    "call_connect_error_total",
     "call_reset_total",
     "call_too_large_total",
     "call_dispatch_error_total",
@@ -57,7 +62,19 @@ pub const NAMES: [&str; 24] = [
     "unaskable_total",
     "denied_total",
     "errors_total",
+    "would_enrich_total",
+    "would_errors_total",
+    "would_deny_total",
 ];
+
+/// The gauges, in the order of [`Engine::gauges`](crate::engine::Engine::gauges).
+pub const GAUGES: [&str; 3] = ["cache_entries", "inflight", "breaker_open"];
+
+/// The histograms: of calls, and of requests that had to wait.
+pub const HISTOGRAMS: [&str; 2] = ["call_duration_ms", "added_latency_ms"];
+
+/// What is counted of configurations: those that were read, and those that were refused.
+pub const CONFIGURATIONS: [&str; 2] = ["config_loads_total", "config_rejects_total"];
 
 /// Counts that the host has not been told.
 #[derive(Debug, Default)]
@@ -121,6 +138,17 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_every_metric_and_no_other() {
+        let rows = include_str!("../README.md").lines();
+        let mut told: Vec<&str> =
+            rows.filter_map(|row| row.strip_prefix("| `wasm_enrich_")?.split('`').next()).collect();
+        let mut all = [&NAMES[..], &GAUGES, &HISTOGRAMS, &CONFIGURATIONS].concat();
+        told.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(told, all);
+    }
+
+    #[test]
     fn every_count_has_its_name() {
         for (count, name) in [
             (Count::Requests, "requests_total"),
@@ -128,6 +156,7 @@ mod tests {
             (Count::CacheEvicted, "cache_evicted_total"),
             (Count::Unaskable, "unaskable_total"),
             (Count::Errors, "errors_total"),
+            (Count::WouldDeny, "would_deny_total"),
         ] {
             assert_eq!(NAMES[count as usize], name);
         }

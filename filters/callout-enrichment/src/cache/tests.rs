@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn key(number: u8) -> Key {
-    [number; 32]
+    Key::numbered(number.into())
 }
 
 fn known(text: &str) -> Known {

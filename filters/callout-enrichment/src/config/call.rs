@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use filter_kit::config::{Json, Node, Text};
+use filter_kit::config::{Fields, Json, Node, Text};
 use filter_kit::header;
 use filter_kit::template::Template;
 
@@ -78,20 +78,42 @@ pub(super) fn read(node: Node<'_>) -> Option<Asked> {
         if body.is_some() && matches!(method, "GET" | "HEAD") {
             return fields.problem(format!("{method} has no body, expected `method` to be POST, PUT, PATCH or DELETE"));
         }
+        let (headers, forward, trace) = (headers?, forward?, trace?);
+        once(fields, &headers, &forward, &trace)?;
         let call = Call {
             cluster: cluster?.into(),
             authority: authority?.into(),
             method,
             path: path?,
-            headers: headers?,
-            forward: forward?,
-            trace: trace?,
+            headers,
+            forward,
+            trace,
             body,
             timeout_ms: timeout?,
             max_inflight: inflight?,
         };
         Some(Asked { call, ok: ok?, max_response_bytes: max?, retry: retry? })
     })
+}
+
+/// Refuses a header that would be sent twice.
+fn once(
+    fields: &Fields<'_>,
+    headers: &[(Box<str>, Template)],
+    forward: &[Box<str>],
+    trace: &[Box<str>],
+) -> Option<()> {
+    let own = headers.iter().map(|(name, _)| ("headers", name));
+    let forwarded = forward.iter().map(|name| ("forward_headers", name));
+    let all: Vec<_> = own.chain(forwarded).chain(trace.iter().map(|name| ("trace_headers", name))).collect();
+    for (index, (field, name)) in all.iter().enumerate() {
+        if let Some((before, _)) = all.iter().take(index).find(|(_, other)| other == name) {
+            return fields.problem(format!(
+                "{name:?} stands in `{before}` and in `{field}`, expected it to stand once"
+            ));
+        }
+    }
+    Some(())
 }
 
 fn names(node: Node<'_>) -> Option<Vec<Box<str>>> {

@@ -1,42 +1,93 @@
 //! Reads what becomes of a request without an answer, and when the service is left alone.
 
 use filter_kit::config::{Fields, Json, Node};
+use filter_kit::header;
 
 use crate::breaker::{Limits, Ratio};
-use crate::engine::Policy;
+use crate::engine::{Deny, Policy};
 
 pub(super) fn fields(fields: &mut Fields<'_>) -> [Option<Policy>; 4] {
     [
         fields.or("on_timeout", "What becomes of a request if no answer comes in time: `continue` without, `stale` (an answer within `cache.stale_if_error`, or else without), or `{\"deny\": 503}`", "stale", policy),
         fields.or("on_error", "The same if there is no connection, it breaks, the answer is 1xx, 3xx, 5xx or too large, the breaker is open, or too many calls are under way", "stale", policy),
         fields.or("on_invalid", "The same if the answer is not the JSON that `map` looks into, something required is not in it, or there is nothing to ask", "continue", policy),
-        fields.or("on_4xx", "The same if the answer is 4xx", "continue", policy),
+        fields.or("on_4xx", "The same if the answer is 4xx; what the service answered can be passed on: `{\"deny\": \"as_answered\"}`", "continue", refusal),
     ]
 }
 
 fn policy(node: Node<'_>) -> Option<Policy> {
-    node.text_or(
-        |node| {
-            node.one_of(&[
-                ("continue", Policy { stale: false, deny: None }),
-                ("stale", Policy { stale: true, deny: None }),
-            ])
-        },
-        |node| node.defined("denial", "The client is answered", denial),
-    )
+    node.text_or(without_denial, |node| node.defined("denial", "The client is answered", denial))
+}
+
+fn refusal(node: Node<'_>) -> Option<Policy> {
+    node.text_or(without_denial, |node| node.defined("refusal", "The client is answered", refused))
+}
+
+fn without_denial(node: Node<'_>) -> Option<Policy> {
+    node.one_of(&[
+        ("continue", Policy { stale: false, deny: None }),
+        ("stale", Policy { stale: true, deny: None }),
+    ])
 }
 
 fn denial(node: Node<'_>) -> Option<Policy> {
     node.object(|fields| {
         let deny = fields.required("deny", "The status of the answer", |node| node.integer(400..=599));
-        let stale = fields.or(
-            "stale",
-            "Whether an answer within `cache.stale_if_error` is used instead, if there is one",
-            false,
-            |node| node.boolean(),
-        );
-        Some(Policy { stale: stale?, deny: Some(u16::try_from(deny?).ok()?) })
+        let stale = stale(fields);
+        let status = u16::try_from(deny?).ok()?;
+        Some(Policy { stale: stale?, deny: Some(Deny::With(status)) })
     })
+}
+
+fn refused(node: Node<'_>) -> Option<Policy> {
+    node.object(|fields| {
+        let status = fields.required(
+            "deny",
+            "The status of the answer, or `as_answered`: status and body of the service's own",
+            |node| {
+                node.text_or(
+                    |node| node.one_of(&[("as_answered", None)]),
+                    |node| u16::try_from(node.integer(400..=599)?).ok().map(Some),
+                )
+            },
+        );
+        let headers = fields.optional(
+            "headers",
+            "With `as_answered`, which headers of the service's answer are passed on",
+            |node| {
+                node.up_to(32, |node| {
+                    node.parsed(header::SETTABLE_NAME, header::settable_name).map(Box::<str>::from)
+                })
+            },
+        );
+        let stale = stale(fields);
+        let (status, headers) = (status?, headers?);
+        let deny = match status {
+            None => {
+                let headers = headers.unwrap_or_default();
+                // Envoy sets it on every local reply (Envoy 1.36 to 1.40).
+                if headers.iter().any(|name| **name == *"content-type") {
+                    return fields
+                        .problem("`headers` has \"content-type\", which Envoy sets: a local reply is text");
+                }
+                Deny::AsAnswered(headers)
+            }
+            Some(_) if headers.is_some() => {
+                return fields.problem("`headers` are passed on only if `deny` is \"as_answered\"");
+            }
+            Some(status) => Deny::With(status),
+        };
+        Some(Policy { stale: stale?, deny: Some(deny) })
+    })
+}
+
+fn stale(fields: &mut Fields<'_>) -> Option<bool> {
+    fields.or(
+        "stale",
+        "Whether an answer within `cache.stale_if_error` is used instead, if there is one",
+        false,
+        |node| node.boolean(),
+    )
 }
 
 pub(super) fn breaker(fields: &mut Fields<'_>) -> Option<Option<Limits>> {
@@ -72,9 +123,12 @@ fn limits(node: Node<'_>) -> Option<Limits> {
                 Some(Ratio { failures: failures?, window_ms: window?, min_calls: u32::try_from(min?).ok()? })
             })
         });
-        let open = fields.or("open_for", "For how long; then one call finds out", "5s", |node| {
-            node.milliseconds(1..=600_000)
-        });
+        let open = fields.or(
+            "open_for",
+            "For how long; then one call finds out, for which no request waits",
+            "5s",
+            |node| node.milliseconds(1..=600_000),
+        );
         Some(Limits { consecutive_failures: u32::try_from(row?).ok()?, ratio: ratio?, open_for_ms: open? })
     })
 }

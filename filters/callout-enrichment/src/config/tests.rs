@@ -108,8 +108,8 @@ fn everything_can_be_told_otherwise() {
     .unwrap();
     assert!(enrichment.is_ok(200) && !enrichment.is_ok(201) && enrichment.is_ok(404));
     assert_eq!(enrichment.retry, Some(Retry { on: vec![On::Connect, On::Status(503)], budget: 500 }));
-    assert_eq!(enrichment.policy(Cause::Timeout), Policy { stale: true, deny: Some(504) });
-    assert_eq!(enrichment.policy(Cause::Refused), Policy { stale: false, deny: Some(403) });
+    assert_eq!(*enrichment.policy(Cause::Timeout), Policy { stale: true, deny: Some(Deny::With(504)) });
+    assert_eq!(*enrichment.policy(Cause::Refused), Policy { stale: false, deny: Some(Deny::With(403)) });
     assert_eq!(enrichment.breaker, None);
     assert_eq!(enrichment.stripped().collect::<Vec<_>>(), ["x-a"]);
 }
@@ -167,7 +167,66 @@ fn two_entries_cannot_make_one_header() {
     assert_refused(json, r#"two entries make "x-a", expected one"#);
     let both = r#"{"version": 1, "call": {"cluster": "m", "authority": "m", "path": "/"},
         "map": [{"from": "status", "to": "x-a"}, {"from": "status", "to_response": "x-a"}]}"#;
-    assert!(Enrichment::from_json(both.as_bytes()).unwrap().changes_responses());
+    assert_eq!(Enrichment::from_json(both.as_bytes()).unwrap().map.len(), 2);
+}
+
+#[test]
+fn no_header_is_sent_twice() {
+    for (call, part) in [
+        (
+            r#""forward_headers": ["x-b", "X-B"]"#,
+            r#""x-b" stands in `forward_headers` and in `forward_headers`"#,
+        ),
+        (
+            r#""headers": [{"name": "x-b", "value": "1"}], "forward_headers": ["x-b"]"#,
+            r#""x-b" stands in `headers` and in `forward_headers`"#,
+        ),
+        // In `trace_headers` it stands unless that says otherwise.
+        (
+            r#""forward_headers": ["x-request-id"]"#,
+            r#""x-request-id" stands in `forward_headers` and in `trace_headers`"#,
+        ),
+    ] {
+        assert_refused(&with(&format!(r#""path": "/", {call}"#), ""), part);
+    }
+    let other = r#""path": "/", "forward_headers": ["x-request-id"], "trace_headers": []"#;
+    Enrichment::from_json(with(other, "").as_bytes()).unwrap();
+}
+
+#[test]
+fn what_a_service_answered_is_passed_on_only_of_a_4xx() {
+    let policy = |text: &str| with(r#""path": "/""#, &format!(r#", {text}"#));
+    let config = Enrichment::from_json(
+        policy(r#""on_4xx": {"deny": "as_answered", "headers": ["WWW-Authenticate"]}"#).as_bytes(),
+    )
+    .unwrap();
+    let expected = Deny::AsAnswered(vec!["www-authenticate".into()]);
+    assert_eq!(config.policy(Cause::Refused).deny, Some(expected));
+    assert_refused(&policy(r#""on_error": {"deny": "as_answered"}"#), "on_error.deny");
+    assert_refused(&policy(r#""on_4xx": {"deny": 403, "headers": ["x-a"]}"#), "are passed on only if");
+    assert_refused(
+        &policy(r#""on_4xx": {"deny": "as_answered", "headers": [":status"]}"#),
+        "on_4xx.headers[0]",
+    );
+}
+
+#[test]
+fn no_more_of_a_body_is_read_than_is_looked_at() {
+    let config = |rest: &str| {
+        Enrichment::from_json(with(r#""path": "/", "max_response_bytes": 1000"#, rest).as_bytes()).unwrap()
+    };
+    let plain = config("");
+    for (status, size, read) in [
+        (None, 0, 0),
+        (Some(200), 900, 0),
+        (Some(404), 900, 0),
+        (Some(503), 90, 90),
+        (Some(500), 900, TELLING),
+    ] {
+        assert_eq!(plain.reads_of_body(status, size), read, "{status:?} {size}");
+    }
+    let passing = config(r#", "on_4xx": {"deny": "as_answered"}"#);
+    assert_eq!([900, 1001].map(|size| passing.reads_of_body(Some(404), size)), [900, 0]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
-use proptest::prelude::*;
-
 use super::*;
 use crate::question::map;
 use crate::tally::NAMES;
 
-const KEY: Key = [1; 32];
+const KEY: Key = Key::numbered(1);
+
+mod failure;
+mod order;
 
 /// An engine, a clock and what was counted.
 struct Desk {
@@ -12,17 +13,33 @@ struct Desk {
     now: u64,
     tally: Tally,
     tokens: u32,
+    /// How long each call took that was answered.
+    took: Vec<u64>,
 }
 
 impl Desk {
     fn new(rest: &str) -> Self {
+        Self::with(r#""reset", 503, "connect""#, rest)
+    }
+
+    fn retrying(on: &str) -> Self {
+        Self::with(on, "")
+    }
+
+    fn with(on: &str, rest: &str) -> Self {
         let json = format!(
             r#"{{"version": 1, "call": {{"cluster": "m", "authority": "m", "path": "/", "max_inflight": 3,
-                "retry": {{"on": ["reset", 503, "connect"]}}}},
+                "retry": {{"on": [{on}]}}}},
             "map": [{{"from": "header", "name": "x-v", "to": "x-a", "required": true}}]{rest}}}"#
         );
         let config = Enrichment::from_json(json.as_bytes()).unwrap();
-        Self { engine: Engine::new(Rc::new(config)), now: 1000, tally: Tally::new(), tokens: 0 }
+        Self {
+            engine: Engine::new(Rc::new(config)),
+            now: 1000,
+            tally: Tally::new(),
+            tokens: 0,
+            took: Vec::new(),
+        }
     }
 
     fn cached(rest: &str) -> Self {
@@ -31,15 +48,19 @@ impl Desk {
 
     /// A request of that key by that stream; a call is sent if it is to be.
     fn request(&mut self, key: Key, stream: u32) -> Consulted {
-        let consulted = self.engine.consult(self.now, Some(&key), Some(stream), &mut self.tally);
-        let (admission, waits) = match &consulted {
-            Consulted::Ask(admission) => (*admission, Some(stream)),
-            Consulted::Decided(_, Some(admission)) => (*admission, None),
+        self.by(key, Asker::Stream(stream))
+    }
+
+    fn by(&mut self, key: Key, asker: Asker) -> Consulted {
+        let consulted = self.engine.consult(self.now, Some(&key), asker, &mut self.tally);
+        let (admission, asker) = match &consulted {
+            Consulted::Ask => (Admission::Pass, asker),
+            Consulted::Decided(_, Some(admission)) => (*admission, Asker::Nobody),
             _ => return consulted,
         };
         self.tokens += 4;
         let question = Question { headers: Vec::new(), body: Vec::new() };
-        let asking = Asking { now: self.now, key: Some(key), admission, stream: waits };
+        let asking = Asking { now: self.now, key: Some(key), admission, asker };
         self.engine.sent(self.tokens, asking, question, &mut self.tally);
         consulted
     }
@@ -55,7 +76,10 @@ impl Desk {
         lines.extend(headers.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())));
         let map = if status == 0 { Vec::new() } else { map(&lines) };
         let answer = Answer { headers: &map, body, body_size: body.len() as u64 };
-        self.engine.answered(self.now, token, &answer, &mut self.tally)
+        self.engine.answered(self.now, token, &answer, &mut self.tally).map(|(took, next)| {
+            self.took.push(took);
+            next
+        })
     }
 
     /// Answers the last call that was sent.
@@ -82,6 +106,9 @@ fn shown(verdict: &Verdict) -> String {
         }
         Verdict::Without(word) => word.as_str().to_owned(),
         Verdict::Deny(status, word) => format!("{} {status}", word.as_str()),
+        Verdict::DenyAsAnswered(denial) => {
+            format!("as answered {} {}", denial.status, denial.body.escape_ascii())
+        }
     }
 }
 
@@ -94,7 +121,7 @@ fn decided(consulted: Consulted) -> String {
     }
 }
 
-const ASK: Consulted = Consulted::Ask(Admission::Pass);
+const ASK: Consulted = Consulted::Ask;
 
 #[test]
 fn requests_of_one_key_make_one_call() {
@@ -103,7 +130,7 @@ fn requests_of_one_key_make_one_call() {
     for stream in 2..=1000 {
         assert_eq!(desk.request(KEY, stream), Consulted::Joined);
     }
-    assert_eq!(desk.request([2; 32], 2000), ASK);
+    assert_eq!(desk.request(Key::numbered(2), 2000), ASK);
     let (waiters, verdict) = match desk.answer(4, 200, &[("x-v", "v")], b"") {
         Some(Next::Settled(settled)) => (settled.waiters, shown(&settled.verdict)),
         other => panic!("{other:?}"),
@@ -188,15 +215,85 @@ fn a_404_is_kept_for_a_time_of_its_own() {
 }
 
 #[test]
-fn a_404_takes_back_what_was_known() {
-    let mut desk = Desk::cached(r#""stale_if_error": "60s","#);
+fn a_refusal_takes_back_what_was_known() {
+    for (status, policy, next) in [
+        (401, "", "error"),
+        (403, "", "error"),
+        (404, "", "error"),
+        (410, "", "error"),
+        // Of the moment.
+        (408, "", "stale v"),
+        (425, "", "stale v"),
+        (429, "", "stale v"),
+        // As the operator wishes.
+        (401, r#", "on_4xx": "stale""#, "stale v"),
+        (404, r#", "on_4xx": {"deny": 403, "stale": true}"#, "stale v"),
+    ] {
+        let cache = r#", "cache": {"key": ["all"], "ttl": "10s", "stale_if_error": "60s"}"#;
+        let mut desk = Desk::new(&format!("{cache}{policy}"));
+        desk.request(KEY, 1);
+        desk.settle(200, &[("x-v", "v")]);
+        desk.now += 10_000;
+        desk.request(KEY, 2);
+        let word = if policy.is_empty() { "4xx" } else { "stale v" };
+        assert_eq!(desk.settle(status, &[]).1, word, "{status}");
+        desk.request(KEY, 3);
+        assert_eq!(desk.settle(500, &[]).1, next, "{status} {policy}");
+    }
+}
+
+#[test]
+fn a_refusal_in_the_background_takes_back_what_was_known() {
+    let mut desk = Desk::cached(r#""stale_while_revalidate": "60s","#);
     desk.request(KEY, 1);
     desk.settle(200, &[("x-v", "v")]);
     desk.now += 10_000;
-    desk.request(KEY, 2);
-    assert_eq!(desk.settle(404, &[]).1, "4xx");
+    assert_eq!(decided(desk.request(KEY, 2)), "stale v, asked again");
+    desk.settle(401, &[]);
+    assert_eq!(desk.request(KEY, 3), ASK);
+}
+
+#[test]
+fn what_the_service_answers_is_passed_on_if_that_is_asked_for() {
+    let cache = r#""cache": {"key": ["all"], "ttl": "10s", "negative_ttl": "1s"}"#;
+    let policy = r#""on_4xx": {"deny": "as_answered", "headers": ["www-authenticate"]}"#;
+    let mut desk = Desk::new(&format!(", {cache}, {policy}"));
+    let headers = [("www-authenticate", "Bearer"), ("set-cookie", "a=b"), ("x-v", "v")];
+    for status in [401, 404] {
+        desk.request(KEY, 1);
+        let Some(Next::Settled(settled)) = desk.answer(desk.tokens, status, &headers, b"who are you?") else {
+            panic!("that was it")
+        };
+        let Verdict::DenyAsAnswered(denial) = settled.verdict else { panic!("{:?}", settled.verdict) };
+        let lines = map(&[("www-authenticate", b"Bearer".to_vec())]);
+        let body = b"who are you?".to_vec();
+        assert_eq!(*denial, Denial { status, headers: lines, body });
+    }
+    assert_eq!(decided(desk.request(KEY, 2)), "as answered 404 who are you?", "kept as it was");
+    desk.now += 1000;
     desk.request(KEY, 3);
-    assert_eq!(desk.settle(500, &[]).1, "error");
+    assert_eq!(desk.settle(500, &[]).1, "error", "of a 4xx alone");
+}
+
+#[test]
+fn requests_that_have_gone_on_are_counted_as_what_would_have_become_of_them() {
+    let mut desk = Desk::cached("");
+    assert_eq!(desk.by(KEY, Asker::Shadow), ASK);
+    assert_eq!(desk.by(KEY, Asker::Shadow), Consulted::Joined);
+    assert_eq!(desk.by(KEY, Asker::Stream(1)), Consulted::Joined);
+    assert_eq!(desk.settle(200, &[("x-v", "v")]), (vec![1], "ok v".into()));
+    desk.by(Key::numbered(2), Asker::Shadow);
+    desk.settle(500, &[]);
+    let mut counted = desk.counted();
+    counted.retain(|(name, _)| name.starts_with("would"));
+    assert_eq!(counted, [("would_enrich", 2), ("would_errors", 1)]);
+
+    let mut desk = Desk::new(r#", "on_error": {"deny": 503}"#);
+    desk.by(KEY, Asker::Shadow);
+    desk.settle(500, &[]);
+    let mut counted = desk.counted();
+    counted.retain(|(name, _)| name.starts_with("would"));
+    assert_eq!(counted, [("would_errors", 1), ("would_deny", 1)]);
 }
 
 #[test]
@@ -243,122 +340,15 @@ fn an_answer_that_must_be_asked_for_again_is_not_used_when_it_is_stale() {
 }
 
 #[test]
-fn each_cause_has_its_policy() {
-    let policies = r#", "on_timeout": {"deny": 504}, "on_error": {"deny": 503}, "on_invalid": {"deny": 502}, "on_4xx": {"deny": 403}, "breaker": "off""#;
-    for (status, took, verdict) in [
-        (504, 200, "timeout 504"),
-        (0, 199, "timeout 504"),
-        (504, 178, "error 503"),
-        (0, 178, "error 503"),
-        (500, 0, "error 503"),
-        (200, 0, "invalid 502"),
-        (404, 0, "4xx 403"),
-    ] {
-        let mut desk = Desk::new(policies);
-        desk.request(KEY, 1);
-        desk.now += took;
-        assert_eq!(desk.settle(status, &[]), (vec![1], verdict.into()), "{status} after {took} ms");
-    }
-    let mut desk = Desk::new(policies);
-    let unsent = desk.engine.unsent(0, None, Admission::Pass, &mut desk.tally);
-    assert_eq!(shown(&unsent), "error 503");
-    let unaskable = desk.engine.unaskable(0, None, Admission::Pass, &mut desk.tally);
-    assert_eq!(shown(&unaskable), "invalid 502");
-}
-
-#[test]
-fn envoys_own_504_is_a_timeout_however_long_it_seems() {
-    let mut desk = Desk::new("");
-    desk.request(KEY, 1);
-    desk.now += 100;
-    let Some(Next::Settled(settled)) = desk.answer(4, 504, &[], b"upstream request timeout") else {
-        panic!("that was it")
-    };
-    assert_eq!(shown(&settled.verdict), "timeout");
-}
-
-#[test]
-fn a_call_is_tried_once_more_in_what_is_left_of_its_time() {
-    let mut desk = Desk::new("");
-    desk.request(KEY, 1);
-    desk.now += 50;
-    let Some(Next::Again(_, flight)) = desk.answer(4, 503, &[], b"") else { panic!("it is asked again") };
-    assert_eq!(flight.timeout_ms, 150);
-    desk.engine.sent_again(8, flight, &mut desk.tally);
-    desk.now += 150;
-    // The second attempt is the last.
-    let Some(Next::Settled(settled)) = desk.answer(8, 503, &[], b"") else { panic!("that was it") };
-    assert_eq!((settled.waiters, shown(&settled.verdict), settled.took_ms), (vec![1], "error".into(), 150));
-    assert_eq!(desk.counted(), [("calls", 2), ("retries", 1), ("call_5xx", 2)]);
-}
-
-#[test]
-fn a_call_is_not_tried_again_when_little_time_is_left_or_it_would_not_help() {
-    for (status, body, after, again) in [
-        (503, &b""[..], 139, true),
-        (503, b"", 140, false),
-        (0, b"", 0, true),
-        (500, b"", 0, false),
-        (404, b"", 0, false),
-        (200, b"", 0, false),
-    ] {
-        let mut desk = Desk::new("");
-        desk.request(KEY, 1);
-        desk.now += after;
-        let next = desk.answer(4, status, &[], body);
-        assert_eq!(matches!(next, Some(Next::Again(..))), again, "{status} after {after} ms");
-    }
-}
-
-#[test]
-fn those_who_wait_for_a_second_attempt_that_is_not_sent_are_let_go() {
-    let mut desk = Desk::cached("");
-    desk.request(KEY, 1);
-    desk.request(KEY, 2);
-    let Some(Next::Again(_, flight)) = desk.answer(4, 0, &[], b"") else { panic!("it is asked again") };
-    let settled = desk.engine.unsent_again(desk.now, flight, &mut desk.tally);
-    assert_eq!((settled.waiters, shown(&settled.verdict)), (vec![1, 2], "error".into()));
-    assert!(!desk.engine.is_waiting());
-}
-
-#[test]
-fn a_service_that_fails_is_left_alone() {
-    let mut desk = Desk::new(r#", "breaker": {"consecutive_failures": 2, "open_for": "5s"}"#);
-    for _ in 0..2 {
-        desk.request(KEY, 1);
-        desk.settle(500, &[]);
-    }
-    assert_eq!(decided(desk.request(KEY, 2)), "error");
-    assert_eq!(desk.engine.gauges(), [0, 0, 1]);
-    desk.now += 5000;
-    assert_eq!(desk.request(KEY, 3), Consulted::Ask(Admission::Probe));
-    assert_eq!(decided(desk.request(KEY, 4)), "error", "one finds out");
-    assert_eq!(desk.settle(200, &[("x-v", "v")]).1, "ok v");
-    assert_eq!(desk.request(KEY, 5), ASK);
-    assert_eq!(desk.engine.gauges(), [0, 1, 0]);
-    assert_eq!(desk.counted(), [("calls", 4), ("call_ok", 1), ("call_5xx", 2), ("breaker_rejected", 2)]);
-}
-
-#[test]
-fn a_service_that_says_no_is_not_one_that_fails() {
-    let mut desk = Desk::new(r#", "breaker": {"consecutive_failures": 1}"#);
-    for status in [404, 200, 301] {
-        desk.request(KEY, 1);
-        desk.settle(status, &[]);
-        assert_eq!(desk.engine.gauges(), [0, 0, 0], "{status}");
-    }
-}
-
-#[test]
 fn no_more_calls_are_under_way_than_may_be() {
     let mut desk = Desk::cached("");
     for number in 1..=3 {
-        assert_eq!(desk.request([number; 32], 1), ASK);
+        assert_eq!(desk.request(Key::numbered(number), 1), ASK);
     }
-    assert_eq!(decided(desk.request([4; 32], 4)), "error");
-    assert_eq!(desk.request([3; 32], 5), Consulted::Joined, "to wait costs no call");
+    assert_eq!(decided(desk.request(Key::numbered(4), 4)), "error");
+    assert_eq!(desk.request(Key::numbered(3), 5), Consulted::Joined, "to wait costs no call");
     desk.settle(200, &[("x-v", "v")]);
-    assert_eq!(desk.request([4; 32], 6), ASK);
+    assert_eq!(desk.request(Key::numbered(4), 6), ASK);
 }
 
 #[test]
@@ -369,86 +359,4 @@ fn an_answer_that_nobody_waits_for_is_none() {
     desk.settle(200, &[("x-v", "v")]);
     assert!(desk.answer(4, 200, &[("x-v", "w")], b"").is_none());
     assert_eq!(decided(desk.request(KEY, 2)), "cache v");
-}
-
-#[test]
-fn a_call_that_the_host_forgets_holds_nobody_for_ever() {
-    let mut desk = Desk::cached("");
-    desk.request(KEY, 1);
-    desk.request(KEY, 2);
-    assert_eq!(desk.engine.overdue(desk.now + 400, &mut desk.tally), []);
-    let settled = desk.engine.overdue(desk.now + 401, &mut desk.tally).remove(0);
-    assert_eq!((settled.waiters, shown(&settled.verdict)), (vec![1, 2], "timeout".into()));
-    assert!(!desk.engine.is_waiting());
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Request(u8),
-    Answer(usize, u16),
-    Pass(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0_u8..6).prop_map(Step::Request),
-        3 => (0_usize..4, prop_oneof![Just(200), Just(404), Just(500), Just(503), Just(0)]).prop_map(|(call, status)| Step::Answer(call, status)),
-        1 => (0_u64..12_000).prop_map(Step::Pass),
-    ]
-}
-
-proptest! {
-    /// Whatever happens in whatever order, every stream is decided about exactly once, a key has one call, and no more
-    /// calls are under way than may be.
-    #[test]
-    fn every_stream_is_decided_about_once(steps in proptest::collection::vec(step(), 0..60)) {
-        let mut desk = Desk::cached(r#""negative_ttl": "1s", "stale_while_revalidate": "5s", "stale_if_error": "20s","#);
-        let (mut streams, mut waiting, mut calls) = (0, std::collections::BTreeSet::new(), Vec::new());
-        for step in steps {
-            match step {
-                Step::Request(number) => {
-                    streams += 1;
-                    let before = desk.tokens;
-                    match desk.request([number; 32], streams) {
-                        Consulted::Decided(..) => {}
-                        Consulted::Joined | Consulted::Ask(_) => { waiting.insert(streams); }
-                    }
-                    if desk.tokens != before {
-                        prop_assert!(!calls.iter().any(|(_, key)| *key == number), "one call for each key");
-                        calls.push((desk.tokens, number));
-                    }
-                }
-                Step::Answer(place, status) => {
-                    if calls.is_empty() {
-                        continue;
-                    }
-                    let place = place % calls.len();
-                    let (token, number) = calls[place];
-                    match desk.answer(token, status, &[("x-v", "v")], b"") {
-                        Some(Next::Settled(settled)) => {
-                            calls.remove(place);
-                            for stream in settled.waiters {
-                                prop_assert!(waiting.remove(&stream));
-                            }
-                        }
-                        Some(Next::Again(_, flight)) => {
-                            desk.tokens += 4;
-                            desk.engine.sent_again(desk.tokens, flight, &mut desk.tally);
-                            calls[place] = (desk.tokens, number);
-                        }
-                        None => prop_assert!(false, "it was asked"),
-                    }
-                }
-                Step::Pass(time) => desk.now += time,
-            }
-            prop_assert!(calls.len() <= 3);
-            prop_assert_eq!(desk.engine.gauges()[1], calls.len() as u64);
-        }
-        for settled in desk.engine.overdue(u64::MAX, &mut desk.tally) {
-            for stream in settled.waiters {
-                prop_assert!(waiting.remove(&stream));
-            }
-        }
-        prop_assert!(waiting.is_empty());
-    }
 }

@@ -9,6 +9,8 @@
     reason = "the ABI is exported functions, imported functions and pointers between them"
 )]
 
+mod import;
+
 use std::cell::RefCell;
 use std::ptr::null_mut;
 
@@ -20,88 +22,6 @@ thread_local! {
 
 /// The largest inbox that is kept, in bytes: larger than the headers of any request that Envoy takes.
 const KEPT: usize = 256 << 10;
-
-mod import {
-    #[link(wasm_import_module = "env")]
-    unsafe extern "C" {
-        pub(super) fn proxy_log(level: u32, text: *const u8, size: usize) -> u32;
-        pub(super) fn proxy_get_buffer_bytes(
-            buffer: u32,
-            start: usize,
-            size: usize,
-            value: *mut *mut u8,
-            value_size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_get_property(
-            path: *const u8,
-            path_size: usize,
-            value: *mut *mut u8,
-            value_size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_set_property(
-            path: *const u8,
-            path_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            value: *mut *mut u8,
-            value_size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_pairs(
-            map: u32,
-            value: *mut *mut u8,
-            value_size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_replace_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
-        pub(super) fn proxy_http_call(
-            cluster: *const u8,
-            cluster_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            body: *const u8,
-            body_size: usize,
-            trailers: *const u8,
-            trailers_size: usize,
-            timeout_ms: u32,
-            token: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_send_local_response(
-            status: u32,
-            details: *const u8,
-            details_size: usize,
-            body: *const u8,
-            body_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            grpc_status: i32,
-        ) -> u32;
-        pub(super) fn proxy_continue_stream(stream: u32) -> u32;
-        pub(super) fn proxy_set_effective_context(context: u32) -> u32;
-        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
-        pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
-        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
-    }
-
-    // Envoy gives these to any module, whatever target it was compiled for (Envoy 1.36 to 1.40, `exports.cc`).
-    #[link(wasm_import_module = "wasi_snapshot_preview1")]
-    unsafe extern "C" {
-        pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
-        pub(super) fn random_get(bytes: *mut u8, size: usize) -> u32;
-    }
-}
 
 /// Says which ABI this is; never called.
 #[unsafe(no_mangle)]
@@ -121,12 +41,6 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
         }
         inbox.as_mut_ptr()
     })
-}
-
-/// Called by Envoy for each root context and each stream that begins.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    super::with(|vm| vm.on_context_create(context, root));
 }
 
 /// Called by Envoy for each root context, before it serves: a plugin, in one of its configurations.
@@ -285,7 +199,6 @@ pub(super) fn strip(name: &str) {
 ///
 /// The host's status: it does not know the cluster, or has no healthy host of it.
 pub(super) fn call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u64) -> Result<u32, u32> {
-    const NO_TRAILERS: [u8; 4] = [0; 4];
     let timeout_ms = u32::try_from(timeout_ms).unwrap_or(u32::MAX >> 1);
     let mut token = 0;
     // SAFETY: all texts are valid for their lengths, and the out pointer for a write.
@@ -297,8 +210,8 @@ pub(super) fn call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u64) 
             headers.len(),
             body.as_ptr(),
             body.len(),
-            NO_TRAILERS.as_ptr(),
-            NO_TRAILERS.len(),
+            NO_LINES.as_ptr(),
+            NO_LINES.len(),
             timeout_ms,
             &raw mut token,
         )
@@ -306,9 +219,11 @@ pub(super) fn call(cluster: &str, headers: &[u8], body: &[u8], timeout_ms: u64) 
     if status == 0 { Ok(token) } else { Err(status) }
 }
 
-/// Answers the request in the upstream's place.
-pub(super) fn reply(status: u16, details: &str, body: &str) {
-    const NO_HEADERS: [u8; 4] = [0; 4];
+/// A map without a line, as the ABI writes it down.
+pub(super) const NO_LINES: [u8; 4] = [0; 4];
+
+/// Answers the request in the upstream's place. `headers` are lines as the ABI writes a map down.
+pub(super) fn reply(status: u16, details: &str, headers: &[u8], body: &[u8]) {
     // SAFETY: all texts are valid for their lengths.
     unsafe {
         import::proxy_send_local_response(
@@ -317,11 +232,27 @@ pub(super) fn reply(status: u16, details: &str, body: &str) {
             details.len(),
             body.as_ptr(),
             body.len(),
-            NO_HEADERS.as_ptr(),
-            NO_HEADERS.len(),
+            headers.as_ptr(),
+            headers.len(),
             -1,
         )
     };
+}
+
+/// What Envoy's own function `name` answers, if that is of `N` bytes.
+pub(super) fn foreign<const N: usize>(name: &str, argument: &[u8]) -> Option<[u8; N]> {
+    // SAFETY: name and argument are valid for their lengths, and both out pointers for a write.
+    let hostcall = |at, size| unsafe {
+        import::proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            at,
+            size,
+        )
+    };
+    answer(hostcall, |value| value.try_into().ok())?
 }
 
 /// Lets the request go on. Its headers are out of reach from then on (Envoy 1.36 to 1.40, `context.cc`).

@@ -3,9 +3,7 @@
 use filter_kit::metric::{Defined, TagStyle};
 
 use super::abi::{self, Kind, Level};
-use crate::tally::{NAMES, Tally};
-
-const GAUGES: [&str; 3] = ["cache_entries", "inflight", "breaker_open"];
+use crate::tally::{CONFIGURATIONS, GAUGES, HISTOGRAMS, NAMES, Tally};
 
 /// The metrics of a VM, by the ids that Envoy gave them; `None` for one that it refused.
 pub(super) struct Metrics {
@@ -13,8 +11,7 @@ pub(super) struct Metrics {
     style: TagStyle,
     counters: [Option<u32>; NAMES.len()],
     gauges: [Option<u32>; GAUGES.len()],
-    call_duration: Option<u32>,
-    added_latency: Option<u32>,
+    histograms: [Option<u32>; HISTOGRAMS.len()],
 }
 
 impl Metrics {
@@ -24,8 +21,7 @@ impl Metrics {
             style: TagStyle::Flat,
             counters: [None; NAMES.len()],
             gauges: [None; GAUGES.len()],
-            call_duration: None,
-            added_latency: None,
+            histograms: [None; HISTOGRAMS.len()],
         }
     }
 
@@ -33,8 +29,7 @@ impl Metrics {
     /// `on_configure`. The last style is that of the VM.
     pub(super) fn configured(&mut self, read: Option<TagStyle>) {
         self.style = read.unwrap_or(self.style);
-        let [loads, rejects] =
-            ["config_loads_total", "config_rejects_total"].map(|name| self.define(Kind::Counter, name));
+        let [loads, rejects] = CONFIGURATIONS.map(|name| self.define(Kind::Counter, name));
         if let Some(id) = if read.is_some() { loads } else { rejects } {
             abi::add(id, 1);
         }
@@ -43,8 +38,7 @@ impl Metrics {
         }
         self.counters = NAMES.map(|name| self.define(Kind::Counter, name));
         self.gauges = GAUGES.map(|name| self.define(Kind::Gauge, name));
-        self.call_duration = self.define(Kind::Histogram, "call_duration_ms");
-        self.added_latency = self.define(Kind::Histogram, "added_latency_ms");
+        self.histograms = HISTOGRAMS.map(|name| self.define(Kind::Histogram, name));
     }
 
     fn define(&mut self, kind: Kind, name: &str) -> Option<u32> {
@@ -82,13 +76,13 @@ impl Metrics {
     }
 
     pub(super) fn call_took(&self, ms: u64) {
-        if let Some(id) = self.call_duration {
+        if let [Some(id), _] = self.histograms {
             abi::record(id, ms);
         }
     }
 
     pub(super) fn held(&self, ms: u64) {
-        if let Some(id) = self.added_latency {
+        if let [_, Some(id)] = self.histograms {
             abi::record(id, ms);
         }
     }

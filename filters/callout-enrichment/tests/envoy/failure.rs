@@ -52,7 +52,7 @@ fn every_failure_is_told_from_the_others() {
     for (reply, word, counter) in [
         (Reply::new(200, r#"{"user": "ada"}"#).after(ms(20_000)), "timeout", "call_timeout_total"),
         (Reply::new(200, vec![b' '; 90]).in_chunks_of(9).pausing(ms(400)), "timeout", "call_timeout_total"),
-        (Reply::reset(), "error", "call_5xx_total"),
+        (Reply::reset(), "error", "call_reset_total"),
         (Reply::new(500, "").after(ms(50)), "error", "call_5xx_total"),
         (Reply::new(200, vec![b' '; 101]), "error", "call_too_large_total"),
         (Reply::new(200, vec![b' '; 2 << 20]), "error", ""),
@@ -116,7 +116,7 @@ fn a_service_that_cannot_be_reached_lets_the_request_go_on_without_headers() {
     let upstream = Upstream::ok();
     let envoy = envoy(&upstream, nobody());
     assert_eq!(claims_that_reach(&upstream, &envoy), (None, None));
-    count(&envoy, "call_5xx_total", 1);
+    count(&envoy, "call_connect_error_total", 1);
 }
 
 #[test]
@@ -161,18 +161,25 @@ fn a_cluster_without_a_host_lets_the_request_go_on() {
 }
 
 #[test]
-fn a_call_that_was_never_connected_is_tried_once_more() {
+fn each_word_of_a_retry_means_its_failure_and_no_other() {
     let upstream = Upstream::ok();
-    let members = json!({"call": {"retry": {"on": ["connect"]}}, "breaker": "off"});
-    let envoy = Envoy::with(bootstrap(&upstream, nobody(), &members)).start();
-    assert_eq!(enriched(&envoy, &upstream, "acme"), "error");
-    count(&envoy, "calls_total", 2);
-    count(&envoy, "retries_total", 1);
-
-    let service = Upstream::answering(|_| Reply::new(503, "upstream is busy"));
-    let envoy = with(&upstream, &service, &members);
-    assert_eq!(enriched(&envoy, &upstream, "acme"), "error");
-    count(&envoy, "calls_total", 1);
+    let broken = Upstream::answering(|_| Reply::reset());
+    let cut_short = Upstream::answering(|_| Reply::new(200, "{").cut_short());
+    let busy = Upstream::answering(|_| Reply::new(503, "upstream is busy"));
+    for (on, calls) in
+        [(json!("connect"), [2, 1, 1, 1]), (json!("reset"), [1, 2, 2, 1]), (json!(503), [2, 2, 1, 2])]
+    {
+        let members = json!({"call": {"retry": {"on": [on]}}, "breaker": "off"});
+        let services = [nobody(), broken.address(), cut_short.address(), busy.address()];
+        for ((service, calls), kind) in
+            services.into_iter().zip(calls).zip(["refused", "broken", "cut short", "busy"])
+        {
+            let envoy = Envoy::with(bootstrap(&upstream, service, &members)).start();
+            assert_eq!(enriched(&envoy, &upstream, "acme"), "error", "{on}: {kind}");
+            count(&envoy, "errors_total", 1);
+            assert_eq!(envoy.stat("wasm_enrich_calls_total"), calls, "{on}: {kind}");
+        }
+    }
 }
 
 #[test]
@@ -183,9 +190,75 @@ fn a_connection_that_breaks_is_tried_once_more_and_answers() {
         0 => Reply::reset(),
         _ => Reply::new(200, "{}").header("x-user", "ada"),
     });
-    let envoy = with(&upstream, &service, &json!({"call": {"retry": {"on": ["connect", "reset", 503]}}}));
+    let envoy = with(&upstream, &service, &json!({"call": {"retry": {"on": ["reset"]}}}));
     assert_eq!(enriched(&envoy, &upstream, "acme"), "ok ada");
     count(&envoy, "retries_total", 1);
+    count(&envoy, "call_reset_total", 1);
+}
+
+#[test]
+fn attempts_are_within_their_budget() {
+    let upstream = Upstream::ok();
+    let service = Upstream::answering(|_| Reply::new(502, ""));
+    let members = json!({"call": {"retry": {"on": [502], "budget_percent": 1}}, "breaker": "off"});
+    let envoy = with(&upstream, &service, &members);
+    for _ in 0..10 {
+        assert_eq!(enriched(&envoy, &upstream, "acme"), "error");
+    }
+    count(&envoy, "calls_total", 13);
+    count(&envoy, "retries_total", 3);
+}
+
+#[test]
+fn a_value_that_would_end_a_line_is_left_out() {
+    let upstream = Upstream::ok();
+    let service = Upstream::answering(|_| Reply::new(200, r#"{"user": "a\r\nx-admin: 1", "plan": "gold"}"#));
+    let map = json!([
+        {"from": "json_pointer", "path": "/user", "to": "x-meta-user"},
+        {"from": "json_pointer", "path": "/plan", "to": "x-meta-plan"},
+    ]);
+    let envoy = with(&upstream, &service, &json!({ "map": map }));
+    assert_eq!(enriched(&envoy, &upstream, "acme"), "ok");
+    let seen = upstream.only_seen();
+    assert_eq!((seen.header("x-admin"), seen.header("x-meta-plan").as_deref()), (None, Some("gold")));
+    count(&envoy, "invalid_total", 1);
+    assert_nothing_broke(&envoy);
+}
+
+#[test]
+fn a_refusal_is_passed_on_if_that_is_asked_for() {
+    let upstream = Upstream::ok();
+    let service = Upstream::answering(|_| {
+        let refusal =
+            Reply::new(401, "{\"error\": \"who are you?\"}").header("content-type", "application/json");
+        refusal.header("www-authenticate", "Bearer").header("set-cookie", "a=b")
+    });
+    let members = json!({"on_4xx": {"deny": "as_answered", "headers": ["www-authenticate"]}});
+    let envoy = with(&upstream, &service, &members);
+    for request in [envoy.get("/"), envoy.get("/").http2()] {
+        let response = request.send();
+        assert_eq!((response.status, response.text().as_str()), (401, "{\"error\": \"who are you?\"}"));
+        assert_eq!(response.header("www-authenticate").as_deref(), Some("Bearer"));
+        assert_eq!(response.header("set-cookie"), None);
+        assert_eq!(response.header("content-type").as_deref(), Some("text/plain"), "of every local reply");
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn a_refusal_takes_back_what_was_known() {
+    let upstream = Upstream::ok();
+    let calls = AtomicUsize::new(0);
+    let service = Upstream::answering(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::new(200, "{}").header("x-user", "ada").header("cache-control", "max-age=0"),
+        1 => Reply::new(401, ""),
+        _ => Reply::new(500, ""),
+    });
+    let cache = json!({"key": ["all"], "ttl": "60s", "stale_if_error": "60s"});
+    let envoy = with(&upstream, &service, &json!({ "cache": cache }));
+    for word in ["ok ada", "4xx", "error"] {
+        assert_eq!(enriched(&envoy, &upstream, "acme"), word);
+    }
 }
 
 #[test]
@@ -193,7 +266,7 @@ fn a_service_that_is_down_is_left_alone_and_asked_again_later() {
     let upstream = Upstream::ok();
     let calls = AtomicUsize::new(0);
     let service = Upstream::answering(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
-        0..3 => Reply::new(500, ""),
+        0..4 => Reply::new(500, ""),
         _ => Reply::new(200, "{}").header("x-user", "ada"),
     });
     let envoy = with(&upstream, &service, &json!({"breaker": {"consecutive_failures": 3, "open_for": "1s"}}));
@@ -203,7 +276,15 @@ fn a_service_that_is_down_is_left_alone_and_asked_again_later() {
     count(&envoy, "breaker_rejected_total", 10);
     assert_eq!(service.seen().len(), 3);
     assert_eq!(envoy.stat("wasm_enrich_breaker_open"), 1);
+
+    // Nobody waits for the call that finds out; this one finds that the service is still down.
     std::thread::sleep(ms(1100));
-    assert_eq!(enriched(&envoy, &upstream, "acme"), "ok ada");
+    assert_eq!(enriched(&envoy, &upstream, "acme"), "error");
+    count(&envoy, "call_5xx_total", 4);
+    assert_eq!(envoy.stat("wasm_enrich_breaker_open"), 1);
+    std::thread::sleep(ms(1100));
+    assert_eq!(enriched(&envoy, &upstream, "acme"), "error");
+    count(&envoy, "call_ok_total", 1);
     count(&envoy, "breaker_open", 0);
+    assert_eq!(enriched(&envoy, &upstream, "acme"), "ok ada");
 }

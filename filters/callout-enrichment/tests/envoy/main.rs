@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 mod discovery;
 mod failure;
 mod flight;
+mod late;
 mod messages;
 
 const fn ms(milliseconds: u64) -> Duration {

@@ -73,8 +73,13 @@ fn a_request_body_waits_for_the_answer_and_arrives_whole() {
 #[test]
 fn values_reach_the_response_and_the_access_log() {
     let upstream = Upstream::answering(|_| Reply::new(200, "hello").header("x-plan", "of the upstream"));
-    let service = Upstream::answering(|_| Reply::new(200, r#"{"plan": "gold"}"#));
-    let members = json!({"map": [
+    let calls = AtomicUsize::new(0);
+    let service = Upstream::answering(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::new(200, r#"{"plan": "gold"}"#),
+        1 => Reply::new(403, ""),
+        _ => Reply::new(500, ""),
+    });
+    let members = json!({"on_4xx": {"deny": 403}, "map": [
         {"from": "json_pointer", "path": "/plan", "to_response": "x-plan"},
         {"from": "json_pointer", "path": "/plan", "to_filter_state": "plan"},
     ]});
@@ -85,13 +90,19 @@ fn values_reach_the_response_and_the_access_log() {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": path,
             "log_format": {"text_format_source": {"inline_string":
-                "plan=%FILTER_STATE(wasm.plan:PLAIN)% status=%REQ(X-ENRICH-STATUS)%\n"}},
+                "plan=%FILTER_STATE(wasm.plan:PLAIN)% status=%REQ(X-ENRICH-STATUS)% \
+                 outcome=%FILTER_STATE(wasm.callout-enrichment:PLAIN)%\n"}},
         }}]);
     });
     let envoy = Envoy::with(bootstrap).start();
     assert_eq!(envoy.get("/").send().header("x-plan").as_deref(), Some("gold"));
+    assert_eq!(envoy.get("/").send().status, 403);
+    assert_eq!(envoy.get("/").send().status, 200);
     drop(envoy); // and so its log is written
-    assert_eq!(std::fs::read_to_string(log.path()).unwrap().trim(), "plan=gold status=ok");
+    assert_eq!(
+        std::fs::read_to_string(log.path()).unwrap(),
+        "plan=gold status=ok outcome=ok\nplan=- status=- outcome=deny:4xx\nplan=- status=error outcome=error\n"
+    );
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn an_answer_that_is_broken_off_when_its_time_has_passed_is_late() {
 #[test]
 fn a_service_that_cannot_be_reached_adds_nothing() {
     let host = plugin(json!({})).cluster_refusing("metadata").start();
-    assert_unenriched(&host, &claim(&host), "error", "call_5xx");
+    assert_unenriched(&host, &claim(&host), "error", "call_connect_error");
 }
 
 #[test]
@@ -57,6 +57,20 @@ fn a_cluster_that_is_not_known_adds_nothing_and_is_named_once_a_minute() {
     let warnings = host.logs(Level::Warn);
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].contains(r#"refuses calls to cluster "metadata" (BadArgument"#), "{warnings:?}");
+}
+
+#[test]
+fn each_plugin_of_a_vm_names_its_own_cluster() {
+    let of = |name: &str| {
+        let call = json!({"call": {"cluster": name}});
+        filter("callout-enrichment").name(name).vm_id("one").json(&configuration(call))
+    };
+    let host = Host::envoy().plugin(of("first")).plugin(of("second")).start();
+    claim(&host);
+    claim(&host);
+    let warnings = host.logs(Level::Warn);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("\"first\"") && warnings[1].contains("\"second\""), "{warnings:?}");
 }
 
 #[test]
@@ -121,17 +135,6 @@ fn those_who_wait_for_one_call_are_denied_together() {
 }
 
 #[test]
-fn an_answer_after_a_local_reply_resumes_nothing() {
-    let host = with(json!({"on_timeout": {"deny": 504}}));
-    let stream = claim(&host);
-    host.advance(SECOND);
-    assert_eq!(stream.answered().status(), 504);
-    host.advance(60 * SECOND);
-    assert!(!stream.has_reached_upstream());
-    assert_eq!(host.traps(), [] as [String; 0]);
-}
-
-#[test]
 fn a_call_is_tried_once_more_in_what_is_left_of_its_time() {
     let host = with(json!({"call": {"retry": {"on": ["connect", "reset", 502]}}}));
     for fails in [Callout::refuse as fn(Callout), Callout::reset, |callout| callout.respond(502, "")] {
@@ -145,6 +148,87 @@ fn a_call_is_tried_once_more_in_what_is_left_of_its_time() {
         assert_eq!(seen(&stream), "ok u");
     }
     assert_eq!((counted(&host, "retries"), counted(&host, "calls")), (3, 6));
+    host.assert_no_findings();
+}
+
+#[test]
+fn each_word_of_a_retry_means_its_failure_and_no_other() {
+    let fails = [
+        ("refused", Callout::refuse as fn(Callout)),
+        ("timed out", |callout| callout.fail("connection timeout")),
+        ("broken before its headers", |callout| callout.fail("remote reset")),
+        ("ended before its headers", |callout| callout.fail("connection termination")),
+        ("broken in its body", Callout::reset),
+        ("busy", |callout| callout.respond(503, "upstream is busy")),
+    ];
+    for (on, again) in [
+        (json!("connect"), [true, true, false, false, false, false]),
+        (json!("reset"), [false, false, true, true, true, false]),
+        (json!(503), [true, true, true, true, false, true]),
+    ] {
+        // However little is read of an answer otherwise.
+        let call = json!({"retry": {"on": [on], "budget_percent": 100}, "max_response_bytes": 1});
+        let host = with(json!({"call": call, "breaker": "off"}));
+        for ((name, fail), again) in fails.into_iter().zip(again) {
+            let stream = claim(&host);
+            fail(host.callout("metadata"));
+            assert_eq!(stream.paused_in().is_some(), again, "{on}: {name}");
+            for callout in host.callouts("metadata") {
+                callout.respond(200, "");
+            }
+        }
+        assert_eq!((counted(&host, "call_connect_error"), counted(&host, "call_reset")), (2, 3));
+    }
+}
+
+#[test]
+fn each_attempt_is_a_duration_of_its_own() {
+    let host = with(json!({"call": {"retry": {"on": ["reset"]}}}));
+    let stream = claim(&host);
+    host.advance(ms(100));
+    host.callout("metadata").reset();
+    host.advance(ms(50));
+    host.callout("metadata").respond_with(user("u"));
+    assert_eq!(seen(&stream), "ok u");
+    assert_eq!(host.histogram("wasm_enrich_call_duration_ms"), [100, 50]);
+    assert_eq!(host.histogram("wasm_enrich_added_latency_ms"), [150]);
+
+    let stream = claim(&host);
+    host.fail("proxy_http_call", Status::BadArgument, 1);
+    host.callout("metadata").reset();
+    assert_eq!(seen(&stream), "error");
+    assert_eq!(host.histogram("wasm_enrich_call_duration_ms"), [100, 50, 0], "what was not sent has none");
+}
+
+#[test]
+fn a_refusal_takes_back_what_was_known() {
+    for (status, next) in [(401, "error"), (410, "error"), (429, "stale ada")] {
+        let host = caching(json!({"stale_if_error": "60s"}));
+        for (answer, word) in [(200, "ok ada"), (status, "4xx"), (500, next)] {
+            let stream = of(&host, "acme");
+            host.callout("metadata").respond_with(Response::new(answer).with_header("x-user", "ada"));
+            assert_eq!(seen(&stream), word, "{status}");
+            host.advance(10 * SECOND);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_passed_on_if_that_is_asked_for() {
+    let host = with(json!({"on_4xx": {"deny": "as_answered", "headers": ["www-authenticate"]}}));
+    let stream = claim(&host);
+    let refusal = Response::new(401).with_body("who are you?");
+    host.callout("metadata")
+        .respond_with(refusal.with_header("www-authenticate", "Bearer").with_header("set-cookie", "a=b"));
+    let reply = stream.answered();
+    assert_eq!((reply.status(), reply.text().as_str()), (401, "who are you?"));
+    assert_eq!(reply.header("www-authenticate").as_deref(), Some("Bearer"));
+    assert_eq!(reply.header("set-cookie"), None);
+    assert_eq!((stream.details().as_deref(), counted(&host, "denied")), (Some("enrichment_4xx"), 1));
+
+    let large = claim(&host);
+    host.callout("metadata").respond(403, vec![b'x'; 1001]);
+    assert_eq!((large.answered().status(), large.answered().text().as_str()), (403, ""), "more than is read");
     host.assert_no_findings();
 }
 
@@ -196,7 +280,7 @@ fn attempts_are_within_their_budget() {
 }
 
 #[test]
-fn a_service_that_fails_is_left_alone_and_tried_by_one() {
+fn a_service_that_fails_is_left_alone_and_nobody_waits_to_find_out() {
     let host = with(json!({"breaker": {"consecutive_failures": 3, "open_for": "5s"}}));
     for _ in 0..3 {
         let stream = claim(&host);
@@ -210,17 +294,17 @@ fn a_service_that_fails_is_left_alone_and_tried_by_one() {
     assert_eq!((host.asked().len(), counted(&host, "breaker_rejected")), (3, 1));
     assert_eq!(host.gauge("wasm_enrich_breaker_open"), 1);
 
+    // Nobody waits for the call that finds out.
     host.advance(5 * SECOND);
-    let probe = claim(&host);
+    assert_eq!(seen(&claim(&host)), "error");
     assert_eq!(seen(&claim(&host)), "error");
     host.callout("metadata").respond(500, "");
-    assert_eq!(seen(&probe), "error");
     assert_eq!(seen(&claim(&host)), "error");
+    assert_eq!(host.asked().len(), 4);
 
     host.advance(5 * SECOND);
-    let probe = claim(&host);
+    assert_eq!(seen(&claim(&host)), "error");
     host.callout("metadata").respond_with(user("u"));
-    assert_eq!(seen(&probe), "ok u");
     claim(&host).paused();
     host.advance(ms(100));
     assert_eq!(host.gauge("wasm_enrich_breaker_open"), 0);

@@ -21,6 +21,23 @@ fn a_thousand_requests_of_one_key_make_one_call() {
 }
 
 #[test]
+fn a_thousand_requests_of_one_key_make_one_call_in_each_worker() {
+    let cache = json!({"key": ["all"], "ttl": "10s"});
+    let host = plugin(json!({ "cache": cache })).cluster("metadata").workers(4).start();
+    let streams: Vec<Stream> = (0..1000).map(|_| claim(&host)).collect();
+    let callouts = host.callouts("metadata");
+    assert_eq!(callouts.len(), 4);
+    for callout in callouts {
+        callout.respond_with(user("ada"));
+    }
+    for stream in &streams {
+        assert_eq!(seen(stream), "ok ada");
+    }
+    assert_eq!((counted(&host, "calls"), counted(&host, "joined")), (4, 996));
+    host.assert_no_findings();
+}
+
+#[test]
 fn each_worker_makes_a_call_of_its_own() {
     let cache = json!({"key": ["all"], "ttl": "10s"});
     let host = plugin(json!({ "cache": cache })).cluster("metadata").workers(3).start();
@@ -146,14 +163,67 @@ fn a_thousand_configurations_leave_nothing_behind() {
 }
 
 #[test]
-fn a_host_that_forgets_a_call_holds_nobody_for_ever() {
-    let host = with(json!({"call": {"timeout": "1s"}}));
+fn an_answer_that_cannot_be_read_is_none() {
+    let host = sample();
     let stream = claim(&host);
-    // The callback is there and the answer is not what was asked for: as if the token were lost.
-    let callout = host.callout("metadata");
     host.fail("proxy_get_header_map_pairs", Status::InternalFailure, 1);
-    callout.respond_with(user("ada"));
-    assert_eq!(seen(&stream), "error", "an answer that cannot be read is none");
+    host.callout("metadata").respond_with(user("ada"));
+    assert_eq!(seen(&stream), "error");
+}
+
+#[test]
+fn a_call_that_the_host_forgets_holds_nobody_for_ever() {
+    let host = with(json!({"cache": {"key": ["all"], "ttl": "10s"}}));
+    let streams = [claim(&host), claim(&host)];
+    // A clock that is far ahead at the next tick: by then the host should have answered long ago.
+    host.fail("clock_time_get", Status::InternalFailure, 1);
+    host.advance(ms(100));
+    for stream in &streams {
+        assert_eq!(seen(stream), "timeout");
+    }
+    assert_eq!((counted(&host, "call_timeout"), host.gauge("wasm_enrich_inflight")), (1, 0));
+    // What it answers after all is of no use to anybody.
+    host.callout("metadata").respond_with(user("ada"));
+    claim(&host).paused();
+    assert_eq!(host.traps(), [] as [String; 0]);
+}
+
+/// A filter before ours that answers 408 after 200 ms, and holds back the headers of every response.
+const IMPATIENT: &str = r#"(module
+    (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
+    (import "env" "proxy_set_effective_context" (func $act_on (param i32) (result i32)))
+    (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (global $stream (mut i32) (i32.const 0))
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (global.set $stream (local.get 0))
+        (drop (call $tick (i32.const 200)))
+        (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_tick") (param i32)
+        (drop (call $tick (i32.const 0)))
+        (drop (call $act_on (global.get $stream)))
+        (drop (call $reply (i32.const 408) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            (i32.const 64) (i32.const 4) (i32.const -1)))))"#;
+
+#[test]
+fn an_answer_that_comes_after_another_filters_reply_does_nothing() {
+    let impatient = Module::from_bytes("impatient", &wat::parse_str(IMPATIENT).unwrap()).unwrap();
+    for answer in [200, 403] {
+        let ours = filter("callout-enrichment").json(&configuration(json!({"on_4xx": {"deny": 403}})));
+        let host = Host::envoy().plugin(Plugin::new(&impatient)).plugin(ours).cluster("metadata").start();
+        let stream = claim(&host);
+        host.advance(ms(300));
+        assert_eq!(stream.paused_in(), Some(Callback::ResponseHeaders));
+        let late = host.callout("metadata");
+        late.respond(answer, "{}");
+        assert_eq!(stream.paused_in(), Some(Callback::ResponseHeaders), "{answer}");
+        assert!(!stream.is_reset() && !stream.has_reached_upstream(), "{answer}");
+        assert_eq!(host.histogram("wasm_enrich_added_latency_ms"), [] as [u64; 0]);
+        assert_eq!((counted(&host, "denied"), host.traps()), (0, Vec::new()));
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use proxy_wasm_harness::{
-    Callback, Callout, Host, HostBuilder, Level, Request, Response, Status, Stream, budget, filter, json,
+    Callback, Callout, Host, HostBuilder, Level, Module, Plugin, Request, Response, Status, Stream, budget,
+    filter, json,
 };
 use serde_json::Value as Json;
 

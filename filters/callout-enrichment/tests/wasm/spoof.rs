@@ -80,6 +80,38 @@ fn a_request_that_cannot_be_asked_about_is_stripped_too() {
 }
 
 #[test]
+fn when_the_service_is_left_alone_or_fails_twice_a_clients_claims_are_taken_off() {
+    let host = with(json!({"breaker": {"consecutive_failures": 1}}));
+    forged(&host, "/");
+    host.callout("metadata").respond(500, "");
+    assert_nothing_of_the_client(&forged(&host, "/"), "left alone");
+    host.advance(5 * SECOND);
+    assert_nothing_of_the_client(&forged(&host, "/"), "the one that has the service asked again");
+
+    let host = with(json!({"call": {"retry": {"on": ["reset"]}}, "breaker": "off"}));
+    let twice = forged(&host, "/");
+    host.callout("metadata").reset();
+    host.callout("metadata").reset();
+    assert_nothing_of_the_client(&twice, "failed twice");
+    let unsent = forged(&host, "/");
+    host.fail("proxy_http_call", Status::BadArgument, 1);
+    host.callout("metadata").reset();
+    assert_nothing_of_the_client(&unsent, "not sent once more");
+}
+
+#[test]
+fn a_request_that_is_left_out_of_a_share_is_stripped_too() {
+    for members in [json!({}), json!({"when": {"methods": ["POST"]}})] {
+        let mut all = json!({"enforce_percent": 0});
+        merge(&mut all, members);
+        let request = forged(&with(all), "/").forwarded();
+        for name in ["x-meta", "x-meta-user", "x-meta-host", "x-enrich-status"] {
+            assert_eq!(request.header_all(name), [] as [String; 0], "{name}");
+        }
+    }
+}
+
+#[test]
 fn what_someone_trusted_has_added_is_kept() {
     let host = with(json!({"keep_if": {"headers": [{"name": "x-gateway", "exact": "secret"}]}}));
     let trusted = host.get("/").header("x-gateway", "secret").header("x-meta", "gold").send();
