@@ -220,6 +220,8 @@ impl World {
 
     fn toggle(&mut self, index: usize, nonce: &str) {
         self.newest.remove(&index);
+        // Envoy keeps nothing under a name that it does not ask for, and takes nothing under it.
+        self.last_module.remove(NAMES[index]);
         if self.subscribed.remove(&index) {
             self.stage.subscribe(&[], &[NAMES[index]], nonce);
         } else {
@@ -266,7 +268,10 @@ impl World {
                 let version: u64 = resource.version.trim_start_matches('v').parse().unwrap();
                 let last = self.last_version.insert(resource.name.clone(), version).unwrap_or(0);
                 assert!(version >= last, "{}: push {version} after {last}", resource.name);
-                if let What::Module(path) = &resource.what {
+                let is_asked_for = self.subscribed.iter().any(|index| NAMES[*index] == resource.name);
+                if let What::Module(path) = &resource.what
+                    && is_asked_for
+                {
                     let module = path.rsplit(['-', '.']).nth(1).unwrap().parse().unwrap();
                     let last = self.last_module.insert(resource.name.clone(), module).unwrap_or(0);
                     assert!(module >= last, "{}: module {module} after {last}", resource.name);
