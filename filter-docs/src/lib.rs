@@ -16,6 +16,8 @@
 //! docs.assert_samples();
 //! docs.assert_accepted(&[r#"{"version": 1}"#]);
 //! docs.assert_refused(&["{}", r#"{"version": 2}"#]);
+//! docs.assert_each_mistake_is_told(r#"{"version": 1}"#);
+//! docs.assert_survives_anything();
 //! ```
 //!
 //! `PWH_UPDATE_SCHEMAS=1 cargo test` writes schema and table anew.
@@ -26,6 +28,7 @@
     reason = "all of this is part of tests: an expectation that is not met fails one"
 )]
 
+mod odd;
 mod sample;
 mod table;
 
@@ -34,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use filter_kit::config::{self, Json, Node};
 use jsonschema::Validator;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// Set, it has documents written and not asserted.
 const UPDATE: &str = "PWH_UPDATE_SCHEMAS";
@@ -163,6 +167,78 @@ impl<T> Docs<T> {
             assert!(verdict.reader.is_some(), "the reader accepts {json}");
             assert_eq!(verdict.schema, None, "the schema has words for {json}");
         }
+    }
+
+    /// Makes one thing odd in every place of `sample`, which is best a configuration with every field, one after the
+    /// other, and holds the reader to telling where: each problem's path leads into the configuration. What the reader
+    /// accepts, the schema has to accept as well.
+    ///
+    /// # Panics
+    ///
+    /// If one is refused without a place, accepted against the schema, or makes the reader panic.
+    #[track_caller]
+    pub fn assert_each_mistake_is_told(&self, sample: &str) {
+        assert_eq!(self.verdict(sample), Verdict::default(), "{sample}");
+        let sample = serde_json::from_str(sample).expect("JSON");
+        let schema = serde_json::to_value(&self.schema).expect("a tree is JSON");
+        let validator = validator(&schema);
+        let (mut refused, mut accepted) = (0, 0);
+        odd::each(&sample, &mut |place, configuration| {
+            match self.problems(&configuration) {
+                Ok(()) => {
+                    accepted += 1;
+                    // To a reader what is null is not there; a schema has no word for that.
+                    let is_null = configuration.pointer(place).is_some_and(serde_json::Value::is_null);
+                    let error = validator.iter_errors(&configuration).next();
+                    assert!(
+                        is_null || error.is_none(),
+                        "at {place} the reader accepts what the schema does not ({error:?}): {configuration}"
+                    );
+                }
+                Err(problem) => {
+                    refused += 1;
+                    assert_eq!(problem, "", "at {place}: {configuration}");
+                }
+            }
+        });
+        assert!(refused > accepted, "{refused} were refused, {accepted} accepted");
+    }
+
+    /// Holds the reader to telling what is wrong, and where, whatever JSON it is given.
+    ///
+    /// # Panics
+    ///
+    /// If it does not, or panics.
+    #[track_caller]
+    pub fn assert_survives_anything(&self) {
+        let schema = serde_json::to_value(&self.schema).expect("a tree is JSON");
+        let mut runner = TestRunner::new(Config { cases: 128, ..Config::default() });
+        let run = runner.run(&odd::anything(&schema), |configuration| match self.problems(&configuration) {
+            Ok(()) => Ok(()),
+            Err(problem) if problem.is_empty() => Ok(()),
+            Err(problem) => Err(TestCaseError::fail(problem)),
+        });
+        run.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Whether a configuration is accepted; if not, what is wrong with how that is told: nothing, if it is told well.
+    fn problems(&self, configuration: &serde_json::Value) -> Result<(), String> {
+        let Err(refusal) = config::read(configuration.to_string().as_bytes(), self.read) else {
+            return Ok(());
+        };
+        if refusal.problems().is_empty() {
+            return Err("refused without a problem".to_owned());
+        }
+        for problem in refusal.problems() {
+            let is_count = problem.message.starts_with("and ") && problem.path.is_empty();
+            if problem.message.is_empty() || problem.message.contains("no reason was noted") {
+                return Err(format!("a problem without a reason: {refusal}"));
+            }
+            if !is_count && !odd::leads_somewhere(configuration, &problem.path) {
+                return Err(format!("a path that leads nowhere: {:?} of {refusal}", problem.path));
+            }
+        }
+        Err(String::new())
     }
 
     /// Holds a compiled module to containing none of the schema's sentences and patterns.

@@ -39,6 +39,43 @@ pub enum Kind {
     Boolean,
 }
 
+impl Kind {
+    /// Hands `read` the value as an operator types it: a whole number in decimal digits, `true` or `false`, and text as it
+    /// is. Answers whether it is of this kind; else it is not read.
+    pub fn typed(self, value: &[u8], read: impl FnOnce(&[u8])) -> bool {
+        match self {
+            Self::Text => read(value),
+            Self::Integer => match integer(value) {
+                Some(number) => read(number.to_string().as_bytes()),
+                None => return false,
+            },
+            Self::Boolean => match boolean(value) {
+                Some(value) => read(if value { b"true" } else { b"false" }),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// What a value of this kind is, if `typed` cannot be one; to follow "expected".
+    pub fn refuses(self, typed: &[u8]) -> Option<&'static str> {
+        match self {
+            Self::Text => None,
+            Self::Integer => {
+                // As it would be written: neither `+80` nor `080` is equal to what is compared.
+                let text = std::str::from_utf8(typed).ok();
+                let number = text.and_then(|text| Some((text, text.parse::<i64>().ok()?)));
+                let right = number.is_some_and(|(text, number)| number.to_string() == text);
+                (!right).then_some("a whole number such as \"8443\", for the attribute is one")
+            }
+            Self::Boolean => {
+                let right = typed == b"true" || typed == b"false";
+                (!right).then_some("\"true\" or \"false\", for the attribute is one of them")
+            }
+        }
+    }
+}
+
 /// The attributes that are whole numbers: sizes in bytes, durations in nanoseconds (Envoy 1.36 to 1.40).
 const INTEGERS: [&str; 15] = [
     "connection\0id",
@@ -154,6 +191,37 @@ mod tests {
         for other in [0, 3, -1, i64::MAX] {
             assert_eq!(Direction::from_attribute(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_would_be_typed() {
+        let typed = |path: &str, value: &[u8]| {
+            let mut text = None;
+            let read =
+                kind(path).typed(value, |value| text = Some(String::from_utf8(value.to_vec()).unwrap()));
+            assert_eq!(read, text.is_some(), "{path}");
+            text
+        };
+        assert_eq!(typed("destination\0port", &8443_i64.to_le_bytes()).as_deref(), Some("8443"));
+        assert_eq!(typed("response\0grpc_status", &(-1_i64).to_le_bytes()).as_deref(), Some("-1"));
+        assert_eq!(typed("connection\0mtls", &[1]).as_deref(), Some("true"));
+        assert_eq!(typed("connection\0mtls", &[0]).as_deref(), Some("false"));
+        assert_eq!(typed("xds\0route_name", b"a").as_deref(), Some("a"));
+        assert_eq!(typed("destination\0port", b"8443"), None);
+        assert_eq!(typed("connection\0mtls", b"true"), None);
+    }
+
+    #[test]
+    fn a_text_that_no_value_is_typed_as_is_refused() {
+        for right in ["0", "8443", "-1"] {
+            assert_eq!(Kind::Integer.refuses(right.as_bytes()), None, "{right}");
+        }
+        for wrong in ["", "http", "080", "+80", "80 ", "9223372036854775808"] {
+            assert!(Kind::Integer.refuses(wrong.as_bytes()).is_some(), "{wrong}");
+        }
+        let of_boolean = ["true", "false", "1", "True"].map(|text| Kind::Boolean.refuses(text.as_bytes()));
+        assert_eq!(of_boolean.map(|refused| refused.is_none()), [true, true, false, false]);
+        assert_eq!(Kind::Text.refuses(b"\xff"), None);
     }
 
     #[test]

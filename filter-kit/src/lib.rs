@@ -10,6 +10,7 @@
 //! | [`reads`]     | what conditions and templates ask the proxy                                             |
 //! | [`attribute`] | Envoy's attributes: their types, and which way traffic goes                             |
 //! | [`mode`]      | `mode` and `fail`: whether findings have consequences, and what happens without a decision |
+//! | [`level`]     | `log_level`: how much is written into the proxy's log                                    |
 //! | [`metric`]    | names of metrics, and the table of those a VM has                                        |
 //! | [`testing`]   | a message for tests of conditions and templates; native only                            |
 //!
@@ -23,6 +24,7 @@ pub mod attribute;
 pub mod config;
 pub mod header;
 pub mod host;
+pub mod level;
 pub mod metric;
 pub mod mode;
 pub mod reads;

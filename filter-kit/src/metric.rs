@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Fields, Node, Text};
+use crate::config::{Fields, Json, Node, Text};
 
 /// `wasm_<filter>_<what>`, with underscores for the filter's hyphens.
 ///
@@ -54,6 +54,11 @@ impl TagStyle {
             "flat",
             |node| node.one_of(&Self::WORDS),
         )
+    }
+
+    /// Reads the object `metrics`, which has nothing but the field `tag_style`.
+    pub fn metrics(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.or("metrics", "How its metrics are named", Json::EMPTY_OBJECT, |node| node.object(Self::field))
     }
 
     /// The name under which the metric `name` of `filter` is defined.

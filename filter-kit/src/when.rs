@@ -30,7 +30,8 @@ mod media;
 mod read;
 
 pub use matcher::Matcher;
-pub use media::Media;
+pub use media::{Media, is_grpc};
+pub use read::status_or;
 
 use std::ops::RangeInclusive;
 

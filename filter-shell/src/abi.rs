@@ -7,6 +7,8 @@
 
 use std::ptr::null_mut;
 
+use proxy_wasm::types::MetricType;
+
 mod import {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
@@ -57,6 +59,9 @@ mod import {
             value_size: usize,
         ) -> u32;
         pub(super) fn proxy_close_stream(stream: u32) -> u32;
+        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
     }
 
     // Envoy gives these to any module, whatever target it was compiled for (Envoy 1.36 to 1.40, `exports.cc`).
@@ -126,6 +131,26 @@ pub(crate) fn remove(map: u32, name: &[u8]) -> bool {
 pub(crate) fn set_property(path: &str, value: &[u8]) -> bool {
     // SAFETY: path and value are valid for their lengths.
     unsafe { import::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) == 0 }
+}
+
+/// The id of a new metric, or the status with which the host refused it.
+pub(crate) fn define(kind: MetricType, name: &str) -> Result<u32, u32> {
+    let mut id = 0;
+    // SAFETY: the name is valid for its length, and the out pointer for a write.
+    let status = unsafe { import::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) };
+    if status == 0 { Ok(id) } else { Err(status) }
+}
+
+/// Adds to a counter or a gauge. Only an unknown id is refused, and there is none but the host's own.
+pub(crate) fn increment(id: u32, by: i64) {
+    // SAFETY: numbers alone.
+    unsafe { import::proxy_increment_metric(id, by) };
+}
+
+/// Sets a gauge, or records a value in a histogram.
+pub(crate) fn record(id: u32, value: u64) {
+    // SAFETY: numbers alone.
+    unsafe { import::proxy_record_metric(id, value) };
 }
 
 /// Random bytes; zeros if the host has none.

@@ -14,8 +14,20 @@ pub mod headers;
 pub mod metric;
 mod root;
 
+use filter_kit::level::Level;
+use proxy_wasm::types::LogLevel;
+
 pub use asked::Asked;
 pub use root::{configured, counted_root, root};
+
+/// From now on what is less severe is not written into the proxy's log, in this VM: the last configuration counts.
+pub fn log_from(level: Level) {
+    proxy_wasm::set_log_level(match level {
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    });
+}
 
 /// Sixteen random bytes; zeros if the host has none.
 pub fn random() -> [u8; 16] {

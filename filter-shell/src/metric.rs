@@ -1,14 +1,16 @@
 //! Metrics, each defined once in a VM.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use filter_kit::metric::Defined;
-use proxy_wasm::hostcalls;
+use filter_kit::metric::{Defined, TagStyle, name};
 use proxy_wasm::types::MetricType;
+
+use crate::abi;
 
 thread_local! {
     /// A configuration change makes a new root context in the same VM, which must not define again.
     static DEFINED: RefCell<Defined> = const { RefCell::new(Defined::new()) };
+    static STYLE: Cell<TagStyle> = const { Cell::new(TagStyle::Flat) };
 }
 
 /// A number that only goes up.
@@ -27,6 +29,21 @@ pub struct Gauge(Option<u32>);
 /// allow it yet.
 pub fn counter(name: &str) -> Counter {
     Counter(define(MetricType::Counter, name))
+}
+
+/// From now on the names of [`counter_of`] and [`gauge_of`] are written so, in this VM: the last configuration counts.
+pub fn set_style(style: TagStyle) {
+    STYLE.set(style);
+}
+
+/// The counter that is called `wasm_<filter>_<what>`, or as the style of this VM has it; see [`counter`].
+pub fn counter_of(filter: &str, what: &str) -> Counter {
+    counter(&STYLE.get().name(filter, &name(filter, what)))
+}
+
+/// The same for a gauge.
+pub fn gauge_of(filter: &str, what: &str) -> Gauge {
+    gauge(&STYLE.get().name(filter, &name(filter, what)))
 }
 
 /// The histogram of that name; the same restriction holds as for [`counter`].
@@ -48,8 +65,7 @@ impl Counter {
     /// Adds `count`, which Envoy takes only if it is more than 0.
     pub fn add(self, count: u64) {
         if let (Some(id), Ok(count)) = (self.0, i64::try_from(count)) {
-            // Only an unknown id is refused, and this one is Envoy's own.
-            let _ = hostcalls::increment_metric(id, count);
+            abi::increment(id, count);
         }
     }
 }
@@ -58,7 +74,7 @@ impl Histogram {
     /// Records one value.
     pub fn record(self, value: u64) {
         if let Some(id) = self.0 {
-            let _ = hostcalls::record_metric(id, value);
+            abi::record(id, value);
         }
     }
 }
@@ -67,24 +83,24 @@ impl Gauge {
     /// Adds `change`, which may be negative.
     pub fn add(self, change: i64) {
         if let Some(id) = self.0 {
-            let _ = hostcalls::increment_metric(id, change);
+            abi::increment(id, change);
         }
     }
 
     /// Sets it. Every worker thread's VM writes the same gauge: the last one wins.
     pub fn set(self, value: u64) {
         if let Some(id) = self.0 {
-            let _ = hostcalls::record_metric(id, value);
+            abi::record(id, value);
         }
     }
 }
 
 fn define(kind: MetricType, name: &str) -> Option<u32> {
     DEFINED.with_borrow_mut(|defined| {
-        defined.id(name, |name| match hostcalls::define_metric(kind, name) {
+        defined.id(name, |name| match abi::define(kind, name) {
             Ok(id) => Some(id),
             Err(status) => {
-                log::warn!("metric {name} is not recorded: the host refused to define it ({status:?})");
+                log::warn!("metric {name} is not recorded: the host refused to define it (status {status})");
                 None
             }
         })

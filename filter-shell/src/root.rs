@@ -6,7 +6,6 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use filter_kit::config::Refusal;
-use filter_kit::metric::name;
 
 use crate::metric;
 
@@ -41,7 +40,7 @@ type Count = fn(filter: &str, loaded: bool);
 pub fn configured(filter: &str, loaded: bool) {
     // All are there from the start, so that a rate of any can be asked for. What an error is, the filter knows.
     let [loads, rejects, _] = ["config_loads_total", "config_rejects_total", "errors_total"]
-        .map(|what| metric::counter(&name(filter, what)));
+        .map(|what| metric::counter_of(filter, what));
     if loaded { loads.increment() } else { rejects.increment() }
 }
 

@@ -1,11 +1,13 @@
 //! A client that sends any bytes HTTP allows and keeps what comes back as it came.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -17,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Request {
     address: SocketAddr,
     request: hyper::Request<Full<Bytes>>,
+    trailers: HeaderMap,
     http2: bool,
 }
 
@@ -44,7 +47,7 @@ impl Request {
             .header(HOST, "localhost")
             .body(Full::default())
             .expect("a request");
-        Self { address, request, http2: false }
+        Self { address, request, trailers: HeaderMap::new(), http2: false }
     }
 
     /// Adds a header line. `host` replaces the one that every request has.
@@ -63,6 +66,14 @@ impl Request {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         *self.request.body_mut() = Full::new(body.into());
         self
+    }
+
+    /// Ends it with a trailer line: by HTTP/2, which has them without a word beforehand.
+    pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a trailer name");
+        let value = HeaderValue::from_bytes(value.as_ref()).expect("a trailer value");
+        self.trailers.append(name, value);
+        self.http2()
     }
 
     /// Sends it by HTTP/2 with prior knowledge.
@@ -104,7 +115,7 @@ impl Request {
         stream.set_nodelay(true)?;
         let io = TokioIo::new(stream);
         let response = if self.http2 {
-            let mut request = self.request;
+            let mut request = self.outgoing();
             let host = request.headers_mut().remove(HOST).expect("every request has a host");
             let uri = format!("http://{}{}", host.to_str()?, request.uri());
             *request.uri_mut() = uri.parse()?;
@@ -115,15 +126,26 @@ impl Request {
         } else {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
             let _connection = AbortOnDrop(tokio::spawn(connection));
-            collect(sender.send_request(self.request).await?).await
+            collect(sender.send_request(self.outgoing()).await?).await
         };
         Ok(response)
     }
+
+    fn outgoing(self) -> hyper::Request<Outgoing> {
+        let trailers = self.trailers;
+        self.request.map(|body| match trailers.is_empty() {
+            true => body.boxed(),
+            false => body.with_trailers(async move { Some(Ok(trailers)) }).boxed(),
+        })
+    }
 }
+
+/// A body with its trailers.
+type Outgoing = BoxBody<Bytes, Infallible>;
 
 /// A connection that is kept for many requests, one after the other.
 pub struct Session {
-    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    sender: hyper::client::conn::http1::SendRequest<Outgoing>,
     _connection: AbortOnDrop<hyper::Result<()>>,
 }
 
@@ -148,7 +170,7 @@ impl Session {
         let sender = &mut self.sender;
         crate::runtime().block_on(async {
             sender.ready().await.expect("a connection that is still open");
-            let response = sender.send_request(request.request).await;
+            let response = sender.send_request(request.outgoing()).await;
             collect(response.unwrap_or_else(|error| panic!("no response: {error:#}"))).await
         })
     }

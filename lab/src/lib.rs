@@ -7,7 +7,10 @@
 //! - [`Upstream`]: a server that answers as a test tells it and remembers what it was asked;
 //! - [`Httpbin`]: the real httpbin;
 //! - [`Prometheus`]: the real Prometheus, where it is installed, scraping Envoys;
-//! - [`Request`] and [`Response`]: bytes out, bytes in, each chunk as it came.
+//! - [`Request`] and [`Response`]: bytes out, bytes in, each chunk as it came;
+//! - [`Discovery`]: the configuration of a filter that changes while Envoy serves, and [`under_load`], what is under way
+//!   meanwhile;
+//! - [`serving`] and [`Envoy::raw`]: what no library would say.
 //!
 //! It does not judge what comes back: that is for the tests.
 //!
@@ -23,22 +26,28 @@
 
 mod bootstrap;
 mod client;
+mod discovery;
 mod envoy;
 mod httpbin;
 mod process;
 mod prometheus;
+mod reload;
 mod repository;
 mod scraper;
+mod socket;
 mod upstream;
 
 pub use bootstrap::Bootstrap;
 pub use client::{Request, Response, Session};
+pub use discovery::Discovery;
 pub use envoy::{Envoy, Refused, Starting};
 pub use httpbin::Httpbin;
 pub use process::{Running, is_running, started, stop_gracefully};
 pub use prometheus::metric;
+pub use reload::{Load, Reloaded, under_load};
 pub use repository::{filters, optional_tool, root, tool};
 pub use scraper::{Prometheus, Series};
+pub use socket::{answering_once, read_head, serving};
 pub use upstream::{Reply, Seen, Upstream};
 
 /// The runtime that all clients and upstreams of a process share.

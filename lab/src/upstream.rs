@@ -24,6 +24,8 @@ pub struct Seen {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
+    /// The trailer lines in order.
+    pub trailers: Vec<(String, Vec<u8>)>,
 }
 
 impl Seen {
@@ -223,8 +225,10 @@ async fn respond(
         headers.push(("host".to_owned(), authority.as_str().into()));
     }
     let path = head.uri.path_and_query().map_or("*", |path| path.as_str()).to_owned();
-    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes().to_vec();
-    let request = Seen { method: head.method.to_string(), path, headers, body };
+    let body = body.collect().await.map_err(std::io::Error::other)?;
+    let trailers = body.trailers().map(crate::client::lines).unwrap_or_default();
+    let body = body.to_bytes().to_vec();
+    let request = Seen { method: head.method.to_string(), path, headers, body, trailers };
     let reply = answer(&request);
     seen.lock().expect("no test panics while it holds this").push(request);
 

@@ -5,12 +5,13 @@ use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
 
 use super::draft::{Draft, Text, list};
-use super::fields::{Choice, Fields, Variant, VariantWith};
+use super::fields::Fields;
 use super::json::Json;
 use super::problem::Problems;
-use super::taken::{self, Sink, Taken};
 
+mod lists;
 mod quantity;
+mod variants;
 
 /// One value of a configuration together with its path, so that it can say what is wrong with it.
 ///
@@ -132,186 +133,6 @@ impl<'a> Node<'a> {
             _ if self.describe(|_| {}) => Some(&[]),
             _ => self.expected("an object"),
         }
-    }
-
-    /// Reads an object whose members depend on a word in one of them, `tag`.
-    #[inline(always)]
-    pub fn tagged<T>(self, tag: &'static str, doc: &'static str, variants: &[Variant<T>]) -> Option<T> {
-        self.tagged_any(tag, doc, variants)
-    }
-
-    /// As [`tagged`](Self::tagged), by closures: for readers that need something from outside of the object.
-    #[inline(always)]
-    pub fn tagged_with<T>(
-        self,
-        tag: &'static str,
-        doc: &'static str,
-        variants: &[VariantWith<'_, T>],
-    ) -> Option<T> {
-        self.tagged_any(tag, doc, variants)
-    }
-
-    #[inline(always)]
-    fn tagged_any<T, R>(self, tag: &'static str, doc: &'static str, variants: &[Choice<R>]) -> Option<T>
-    where
-        R: Fn(&mut Fields<'_>) -> Option<T> + Copy,
-    {
-        if self.describe(|draft| {
-            let variant = |variant: &Choice<R>| {
-                self.schema_of(draft, |node| {
-                    node.describe(|draft| {
-                        draft.set("title", variant.word);
-                        draft.set("description", variant.doc());
-                    });
-                    node.object(|fields| {
-                        fields.required(tag, doc, |node| node.constant(variant.word));
-                        (variant.read)(fields)
-                    })
-                })
-            };
-            draft.set("type", "object");
-            draft.set("oneOf", list(variants.iter().map(variant)));
-        }) {
-            return None;
-        }
-        self.variant(tag, variants)
-    }
-
-    fn variant<T, R>(self, tag: &'static str, variants: &[Choice<R>]) -> Option<T>
-    where
-        R: Fn(&mut Fields<'_>) -> Option<T> + Copy,
-    {
-        let members = self.members()?;
-        let before = self.problems.count();
-        let mut word = Fields::new(&self, members);
-        let words: Vec<(&str, _)> = variants.iter().map(|variant| (variant.word, variant.read)).collect();
-        let read = word.required(tag, "", |node| node.one_of(&words))?;
-        self.object_after(before, |fields| {
-            fields.asked(tag);
-            read(fields)
-        })
-    }
-
-    fn constant(&self, word: &'static str) -> Option<()> {
-        self.describe(|draft| draft.set("const", word));
-        None
-    }
-
-    /// Reads a value as `read` does. Its schema is described once, under the name `name`, and referred to: for readers
-    /// that are used in several places, or that lead to themselves.
-    #[inline(always)]
-    pub fn defined<T>(
-        self,
-        name: &'static str,
-        doc: &'static str,
-        read: impl FnOnce(Node<'_>) -> Option<T>,
-    ) -> Option<T> {
-        let mut read = Some(read);
-        if self.describe(|draft| {
-            if let (true, Some(read)) = (draft.refer(name), read.take()) {
-                let schema = self.schema_of(draft, |node| {
-                    node.describe(|draft| {
-                        draft.set("title", name);
-                        draft.set("description", doc);
-                    });
-                    read(node)
-                });
-                draft.define(name, schema);
-            }
-        }) {
-            return None;
-        }
-        read.and_then(|read| read(self))
-    }
-
-    /// Reads a list, each item by `read`; `None` if any item was refused, after all were looked at.
-    pub fn list_of<T>(self, mut read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
-        if self.describe(|draft| {
-            draft.set("type", "array");
-            draft.set("items", self.schema_of(draft, &mut read));
-        }) {
-            return None;
-        }
-        let items = self.items()?;
-        let mut list = Vec::with_capacity(items.len());
-        for (index, json) in items.iter().enumerate() {
-            list.extend(read(self.item(index, json)));
-        }
-        (list.len() == items.len()).then_some(list)
-    }
-
-    fn items(&self) -> Option<&'a [Json<'a>]> {
-        match self.json {
-            Json::List(items) => Some(items),
-            _ => self.expected("a list"),
-        }
-    }
-
-    /// Reads a list as [`list_of`](Self::list_of) does, and refuses an empty one.
-    pub fn some_of<T>(self, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
-        self.describe(|draft| draft.set("minItems", 1));
-        let list = self.list_of(read)?;
-        self.counts(list.len(), u32::MAX).then_some(list)
-    }
-
-    /// Reads a list as [`some_of`](Self::some_of) does, and refuses one of more than `most`.
-    pub fn up_to<T>(self, most: u32, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
-        self.describe(|draft| {
-            draft.set("minItems", 1);
-            draft.set("maxItems", most);
-        });
-        let list = self.list_of(read)?;
-        self.counts(list.len(), most).then_some(list)
-    }
-
-    /// Reads a list as [`list_of`](Self::list_of) does, and refuses one of more than `most`; an empty one is right.
-    pub fn list_up_to<T>(self, most: u32, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
-        self.describe(|draft| draft.set("maxItems", most));
-        let list = self.list_of(read)?;
-        (list.is_empty() || self.counts(list.len(), most)).then_some(list)
-    }
-
-    #[inline(never)]
-    fn counts(&self, count: usize, most: u32) -> bool {
-        if count == 0 {
-            self.note("list at least one".to_owned());
-        } else if count > most as usize {
-            self.note(format!("found {count} items, expected at most {most}"));
-        } else {
-            return true;
-        }
-        false
-    }
-
-    /// Reads a list of strings that `sink` takes, or has taken while the configuration was read; what it accepts is told
-    /// to the schema by `like`. Answers the list's number and how many items it has.
-    #[inline(always)]
-    pub fn taken(self, like: Text, sink: &mut dyn Sink) -> Option<(usize, usize)> {
-        if self.describe(|draft| {
-            draft.set("type", "array");
-            draft.set("items", self.schema_of(draft, |node| node.parsed(like, |_| Ok::<_, &str>(()))));
-        }) {
-            return None;
-        }
-        self.take(sink)
-    }
-
-    fn take(&self, sink: &mut dyn Sink) -> Option<(usize, usize)> {
-        let mut here = Taken::default();
-        let taken = match self.json {
-            Json::Taken(taken) => taken,
-            Json::List(items) => {
-                here.number = sink.begin();
-                items.iter().for_each(|item| here.item(item, sink));
-                &here
-            }
-            _ => return self.expected("a list"),
-        };
-        if taken.problems.is_empty() {
-            return Some((taken.number, taken.count));
-        }
-        taken::note(taken, &self.path(), self.problems);
-        None
     }
 
     /// Reads a string.
@@ -449,8 +270,11 @@ fn push_member(path: &mut String, name: &str) {
     if !path.is_empty() {
         path.push('.');
     }
-    // Escaped: the name of an unknown field is whatever was typed, and the path goes into a log.
-    path.extend(name.escape_debug().take(80));
+    // Escaped: the name of an unknown field is whatever was typed, and the path goes into a log. By what shows values as
+    // well: another way to escape is 3 KB of a module.
+    let end = name.char_indices().nth(80).map_or(name.len(), |(place, _)| place);
+    let shown = format!("{:?}", name.get(..end).unwrap_or_default());
+    path.push_str(shown.strip_prefix('"').and_then(|shown| shown.strip_suffix('"')).unwrap_or_default());
 }
 
 /// Names in backquotes, with commas between.

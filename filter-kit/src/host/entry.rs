@@ -69,10 +69,15 @@ impl<'a> Entry<'a> {
         if let Some(pattern) = plain(typed) {
             return Ok(Self { pattern, port: None });
         }
+        if typed.starts_with('~') {
+            return Err(
+                "a host, or \".\" and a domain: there are no regular expressions, each of which would be tried on every request",
+            );
+        }
         if !typed.is_ascii() {
             return Err("the A-label of the name, such as \"xn--bcher-kva.example\"");
         }
-        if typed.contains("//") {
+        if typed.as_bytes().windows(2).any(|pair| pair == b"//") {
             return Err("a host without a scheme or a path, such as \"example.com\"");
         }
         if typed.bytes().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control()) {
@@ -292,6 +297,8 @@ mod tests {
             (".", "labels of 1 to 63"),
             ("*.", "labels of 1 to 63"),
             ("a..b", "labels of 1 to 63"),
+            ("~^ads[0-9]+\\.", "there are no regular expressions"),
+            ("~a.test", "there are no regular expressions"),
             ("a b.test", "without white space"),
             (" a.test", "without white space"),
             ("api.*.test", "wildcard in front only"),

@@ -1,7 +1,7 @@
 //! Where the parts of a value come from.
 
 use super::Room;
-use crate::attribute::{self, Kind};
+use crate::attribute::Kind;
 use crate::host::{self, Authority, Host};
 use crate::reads::{Map, Reads, first, without_query};
 
@@ -72,7 +72,7 @@ impl Source {
             .unwrap_or(false),
             Self::Attribute(kind, path) => {
                 let mut read = false;
-                reads.attribute(path, &mut |value| read = attribute(*kind, value, room));
+                reads.attribute(path, &mut |value| read = kind.typed(value, |value| room.push(value)));
                 read
             }
             Self::Uuid => {
@@ -118,21 +118,6 @@ fn named<'a>(pair: &'a [u8], name: &str, may_be_bare: bool) -> Option<&'a [u8]> 
         [b'=', value @ ..] => Some(value),
         _ => None,
     }
-}
-
-fn attribute(kind: Kind, value: &[u8], room: &mut Room<'_>) -> bool {
-    match kind {
-        Kind::Text => room.push(value),
-        Kind::Integer => match attribute::integer(value) {
-            Some(number) => room.push(number.to_string().as_bytes()),
-            None => return false,
-        },
-        Kind::Boolean => match attribute::boolean(value) {
-            Some(value) => room.push(if value { b"true" } else { b"false" }),
-            None => return false,
-        },
-    }
-    true
 }
 
 /// Random bytes as a UUID of version 4 (RFC 9562, section 5.4).

@@ -71,6 +71,14 @@ impl Media {
     }
 }
 
+/// Whether a content type is gRPC's (gRPC, `PROTOCOL-HTTP2.md`): without case changed and without parameters, as Envoy has
+/// it when it gives a reply the form of gRPC (Envoy 1.36 to 1.40, `grpc/common.cc`). That of gRPC-Web is not.
+pub fn is_grpc(content_type: &[u8]) -> bool {
+    content_type
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +110,25 @@ mod tests {
             ["", "text", "text/", "/html", "*/*", "text/*x", "text/*+", "text/html; q=1", "a/b/c", "a /b"]
         {
             assert!(Media::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_content_type_is_that_of_grpc_or_not() {
+        for yes in ["application/grpc", "application/grpc+proto", "application/grpc+"] {
+            assert!(is_grpc(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "application/json",
+            "application/grpc-web",
+            "application/grpcx",
+            "text/application/grpc",
+            "application/grpc;charset=utf-8",
+            "application/grpc ",
+            "Application/gRPC",
+        ] {
+            assert!(!is_grpc(no.as_bytes()), "{no}");
         }
     }
 }

@@ -168,15 +168,24 @@ fn text(node: Node<'_>) -> Option<Box<[u8]>> {
 }
 
 fn status(node: Node<'_>) -> Option<RangeInclusive<u16>> {
+    status_or(node, &[])
+}
+
+/// Reads a class of response codes (`"5xx"`), a single one (`404`), or one of `words`, which stand for codes of their own.
+pub fn status_or(
+    node: Node<'_>,
+    words: &[(&'static str, RangeInclusive<u16>)],
+) -> Option<RangeInclusive<u16>> {
     node.text_or(
         |node| {
-            node.one_of(&[
+            let classes = [
                 ("1xx", 100..=199),
                 ("2xx", 200..=299),
                 ("3xx", 300..=399),
                 ("4xx", 400..=499),
                 ("5xx", 500..=599),
-            ])
+            ];
+            node.one_of(&[&classes, words].concat())
         },
         |node| {
             let code = u16::try_from(node.integer(100..=599)?).ok()?;

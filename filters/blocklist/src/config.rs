@@ -10,7 +10,9 @@ use std::cell::RefCell;
 use std::io::Read;
 
 use filter_kit::config::{self, Node, Refusal};
-use filter_kit::mode::{Failure, Mode};
+use filter_kit::level::Level;
+use filter_kit::metric::TagStyle;
+use filter_kit::mode::{Failure, Mode, Share};
 
 pub use list::{Action, List};
 pub use remote::{Checksum, Remote};
@@ -25,8 +27,14 @@ use survey::Lists;
 pub struct Blocklist {
     /// What names are compared by.
     pub key: Key,
+    /// How much it writes into the log.
+    pub log_level: Level,
+    /// How its metrics are named.
+    pub tag_style: TagStyle,
     /// Whether anything is blocked at all.
     pub mode: Mode,
+    /// How many of the requests that would be are.
+    pub share: Share,
     /// What becomes of a host that no list covers.
     pub default: Action,
     /// What becomes of a request without a host.
@@ -96,7 +104,9 @@ impl Blocklist {
     fn read(root: Node<'_>, key: Key, lists: &RefCell<Lists>) -> Option<Self> {
         root.object(|fields| {
             fields.version(1);
+            let level = Level::field(fields);
             let mode = Mode::field(fields);
+            let share = Share::field(fields);
             let default =
                 fields.or("default", "What becomes of a host that no list covers", "allow", |node| {
                     node.one_of(&Action::WORDS)
@@ -142,11 +152,15 @@ impl Blocklist {
                 config::Json::EMPTY_OBJECT,
                 reply::read,
             );
+            let tag_style = TagStyle::metrics(fields);
             let inputs = inputs?;
             let on_failure = Action::after(fail?);
             Some(Self {
                 key,
+                log_level: level?,
+                tag_style: tag_style?,
                 mode: mode?,
+                share: share?,
                 default: default?,
                 on_missing_host: missing?.unwrap_or(on_failure),
                 on_malformed_host: on_failure,

@@ -42,6 +42,8 @@ pub struct Verdict {
     pub malformed: bool,
     /// Whether it has no host.
     pub missing: bool,
+    /// Whether it is one of those that `enforce_percent` leaves alone.
+    pub spared: bool,
 }
 
 /// Of a connection's beginning, if it has TLS.
@@ -170,7 +172,16 @@ impl Blocklist {
                 verdict.denied.is_some()
             });
         }
-        if self.mode == Mode::Report { verdict.in_report() } else { verdict }
+        self.settle(verdict, reads)
+    }
+
+    /// What has consequences of a verdict. A request is left to chance only if it would be denied.
+    fn settle(&self, mut verdict: Verdict, reads: &dyn Reads) -> Verdict {
+        if self.mode == Mode::Report {
+            return verdict.in_report();
+        }
+        verdict.spared = verdict.denied.is_some() && !self.share.takes(|| reads.random());
+        if verdict.spared { verdict.in_report() } else { verdict }
     }
 
     /// Decides on the raw value of `:authority` alone, which need not be UTF-8.
@@ -186,8 +197,8 @@ impl Blocklist {
     }
 
     /// Decides on the address that a request went to, once its response begins. Only a list can deny it: what names
-    /// are allowed says nothing of addresses.
-    pub fn judge_upstream(&self, reads: &dyn Reads) -> Verdict {
+    /// are allowed says nothing of addresses. One that was `spared` as a request is so as a response.
+    pub fn judge_upstream(&self, reads: &dyn Reads, spared: bool) -> Verdict {
         let mut verdict = Verdict::default();
         if self.mode == Mode::Off || self.check_upstream_ip == Mode::Off {
             return verdict;
@@ -209,7 +220,8 @@ impl Blocklist {
             }
             Some(())
         });
-        if self.mode == Mode::Report { verdict.in_report() } else { verdict }
+        verdict.spared = spared && verdict.denied.is_some();
+        if verdict.spared { verdict.in_report() } else { self.settle(verdict, reads) }
     }
 
     fn judge_host(&self, value: &[u8], reads: &dyn Reads, verdict: &mut Verdict) {

@@ -2,13 +2,18 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "all of this is a test: clippy knows only the functions marked so"
 )]
 
 #[path = "envoy/connection.rs"]
 mod connection;
+#[path = "envoy/reload.rs"]
+mod reload;
 #[path = "envoy/remote.rs"]
 mod remote;
+
+use std::time::{Duration, Instant};
 
 use meshloom_lab::{Bootstrap, Envoy, Upstream};
 use serde_json::{Value, json};
@@ -21,6 +26,18 @@ fn sample() -> (Upstream, Envoy) {
 
 fn configured(upstream: &Upstream, json: &Value) -> Bootstrap {
     Bootstrap::filter("blocklist").upstream(upstream.address()).configure("blocklist", json.to_string())
+}
+
+/// Sends requests for `host` until one has that status, and answers how many it sent.
+#[track_caller]
+fn becomes(envoy: &Envoy, host: &str, status: u16) -> u64 {
+    let (begun, mut sent) = (Instant::now(), 1);
+    while envoy.get("/").header("host", host).send().status != status {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{host} is not {status}:\n{}", envoy.log());
+        std::thread::sleep(Duration::from_millis(50));
+        sent += 1;
+    }
+    sent
 }
 
 #[test]
@@ -117,9 +134,9 @@ fn the_access_log_has_the_decision() {
         let _ = envoy.get("/").header("host", host).send();
     }
     // Envoy writes what it has every ten seconds.
-    let begun = std::time::Instant::now();
-    while !envoy.log().contains("<->") && begun.elapsed() < std::time::Duration::from_secs(30) {
-        std::thread::sleep(std::time::Duration::from_millis(100));
+    let begun = Instant::now();
+    while !envoy.log().contains("<->") && begun.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(100));
     }
     let log = envoy.log();
     let logged: Vec<&str> = log.lines().filter(|line| line.starts_with('<')).collect();

@@ -6,6 +6,8 @@ mod rule;
 pub(crate) use rule::Rule;
 
 use filter_kit::config::{self, Json, Node, Refusal};
+use filter_kit::level::Level;
+use filter_kit::metric::TagStyle;
 use filter_kit::mode::{Mode, Share};
 
 use crate::host::Side;
@@ -21,6 +23,10 @@ const MOST_PATTERNS: u32 = 64;
 /// What to do to the headers of each request and response.
 #[derive(Clone, Debug)]
 pub struct Mutations {
+    /// How much it writes into the log.
+    pub log_level: Level,
+    /// How its metrics are named.
+    pub tag_style: TagStyle,
     /// Whether changes are made, only counted, or not even looked for.
     pub(crate) mode: Mode,
     /// For how many requests they are made.
@@ -54,6 +60,7 @@ impl Mutations {
         let mut mutations = root.object(|fields| {
             fields.schema(DOES_SOMETHING);
             fields.version(1);
+            let level = Level::field(fields);
             let mode = Mode::field(fields);
             let share = Share::field(fields);
             let on_invalid = fields.or(
@@ -121,8 +128,11 @@ impl Mutations {
                 Json::EMPTY_LIST,
                 |node| node.list_up_to(MOST_RULES, |node| rule::read(node, &allow)),
             );
+            let tag_style = TagStyle::metrics(fields);
             let spared = guard.spares();
             Some(Self {
+                log_level: level?,
+                tag_style: tag_style?,
                 mode: mode?,
                 share: share?,
                 judge: Judge { on_invalid: on_invalid?, most: usize::try_from(most?).ok()? },

@@ -1,10 +1,12 @@
 //! Operations that need no copy of the headers: each is a call to the proxy or two.
 //!
-//! To read all of the headers costs more than to ask for one or two of them, or to replace one without a look.
+//! To read all of the headers costs more than to ask for one or two of them. A change to a request has the proxy route it
+//! anew, so nothing is written there without a look. In a response nothing is lost by a `set` that changes nothing but the
+//! call, and a look costs as much.
 
 use filter_kit::template::Source;
 
-use crate::host::{Side, View};
+use crate::host::{Held, Side, View};
 use crate::operation::{Operation, Outcome, Place};
 use crate::value::{Kind, Value};
 
@@ -15,9 +17,10 @@ impl Operation {
     /// How many headers it would ask for; `None` if it needs all of them.
     pub(crate) fn reads(&self, side: Side) -> Option<usize> {
         match self {
-            Self::Set(field, value) | Self::Append(field, value) if field.kind == Kind::Line => {
-                reads_of(value, side)
+            Self::Set(field, value) if field.kind == Kind::Line => {
+                reads_of(value, side).map(|reads| reads + usize::from(side == Side::Request))
             }
+            Self::Append(field, value) if field.kind == Kind::Line => reads_of(value, side),
             Self::SetIfPresent(field, value) | Self::AddIfAbsent(field, value)
                 if field.kind == Kind::Line =>
             {
@@ -37,9 +40,10 @@ impl Operation {
             _ => false,
         };
         let (field, value) = match self {
-            Self::SetIfPresent(field, value) if has(&field.name) => (field, value),
             Self::AddIfAbsent(field, value) if !has(&field.name) => (field, value),
-            Self::Set(field, value) | Self::Append(field, value) => (field, value),
+            Self::Set(field, value) | Self::SetIfPresent(field, value) | Self::Append(field, value) => {
+                (field, value)
+            }
             Self::Remove(field) if has(&field.name) => {
                 return host.remove(side, &field.name).then_some(Outcome::Changed);
             }
@@ -48,8 +52,19 @@ impl Operation {
         let view = View { side, lines: None, request: place.request, host };
         let value = match value.get(&view, field.kind, place.judge) {
             Ok(value) => value,
+            Err(_) if matches!(self, Self::SetIfPresent(..)) && !has(&field.name) => {
+                return Some(Outcome::Same);
+            }
             Err(undone) => return Some(Outcome::Undone(undone)),
         };
+        let is_in_force = match self {
+            Self::Set(..) if side == Side::Request => host.held(side, &field.name, &value) == Held::Same,
+            Self::SetIfPresent(..) => host.held(side, &field.name, &value) != Held::Other,
+            _ => false,
+        };
+        if is_in_force {
+            return Some(Outcome::Same);
+        }
         let done = match self {
             Self::Append(..) | Self::AddIfAbsent(..) => host.add(side, &field.name, &value),
             _ => host.replace(side, &field.name, &value),

@@ -36,8 +36,21 @@ impl Side {
     }
 }
 
+/// What there is of a header, beside one line with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// No line.
+    Nothing,
+    /// That line and no other.
+    Same,
+    /// Another line, or several.
+    Other,
+}
+
 /// The proxy, in one of its callbacks. Names are in lower case.
 pub trait Host: Reads {
+    /// What there is of a header now, beside one line with that value.
+    fn held(&self, side: Side, name: &[u8], value: &[u8]) -> Held;
     /// All lines, as the ABI writes a map down.
     fn lines(&self, side: Side) -> Vec<u8>;
     /// Puts one line in place of all that have the name. Whether the proxy did so.

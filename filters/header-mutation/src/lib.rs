@@ -35,7 +35,9 @@ mod once;
 mod operation;
 mod plan;
 mod query;
+#[cfg(feature = "regex")]
 mod rewrite;
+mod table;
 mod tally;
 mod value;
 
@@ -46,6 +48,6 @@ pub mod testing;
 
 pub use config::Mutations;
 pub use exchange::{Exchange, Verdict};
-pub use host::{Host, Side};
+pub use host::{Held, Host, Side};
 pub use once::Once;
 pub use tally::{Count, Tally};

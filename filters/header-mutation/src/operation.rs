@@ -7,7 +7,9 @@ use crate::host::{Host, Side, View};
 use crate::lines::{Change, Lines, Value as Bytes};
 use crate::name::{Field, Spared};
 use crate::query;
-use crate::rewrite::{Rewrite, Table};
+#[cfg(feature = "regex")]
+use crate::rewrite::Rewrite;
+use crate::table::Table;
 use crate::value::{Judge, Kind, OnInvalid, Undone, Value};
 
 /// One change to the headers of a message.
@@ -23,6 +25,7 @@ pub(crate) enum Operation {
     Rename(Field, Field),
     Copy(Box<[u8]>, Field),
     Dedupe(Field, Keep),
+    #[cfg(feature = "regex")]
     Rewrite(Field, Rewrite),
     Map(Field, Table),
     SetCookie(Box<[u8]>, Value, Attributes),
@@ -145,6 +148,7 @@ impl Operation {
             }
             Self::Copy(from, to) => return copy(lines, from, to, place.judge),
             Self::Dedupe(field, keep) => keep.apply(lines, &field.name),
+            #[cfg(feature = "regex")]
             Self::Rewrite(field, rewrite) => {
                 return edit(lines, field, place.judge, &|value| rewrite.of(value));
             }

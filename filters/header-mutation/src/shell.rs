@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use filter_kit::metric::name;
-use filter_kit::reads::{Map, Reads};
+use filter_kit::config::Refusal;
+use filter_kit::reads::{Map, Reads, pairs};
 use filter_shell::metric::{self, Counter};
 use filter_shell::{Asked, attribute, headers};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
+use crate::host::Held;
 use crate::{Exchange, Host, Mutations, Once, Side, Tally, Verdict};
 
 const FILTER: &str = "header-mutation";
@@ -25,12 +26,19 @@ thread_local! {
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| {
-        let root = filter_shell::counted_root(FILTER, Mutations::from_json, |mutations| {
+        let root = filter_shell::counted_root(FILTER, read, |mutations| {
             Box::new(Stream { exchange: Exchange::new(mutations) })
         });
         Box::new(Telling { root, counters: Vec::new() })
     });
 }}
+
+fn read(configuration: &[u8]) -> Result<Mutations, Refusal> {
+    let mutations = Mutations::from_json(configuration)?;
+    filter_shell::log_from(mutations.log_level);
+    metric::set_style(mutations.tag_style);
+    Ok(mutations)
+}
 
 /// The root context, which tells the proxy of what was counted.
 struct Telling {
@@ -38,16 +46,8 @@ struct Telling {
     counters: Vec<Counter>,
 }
 
-impl Context for Telling {}
-
-impl RootContext for Telling {
-    fn on_configure(&mut self, size: usize) -> bool {
-        self.counters = Tally::NAMES.iter().map(|what| metric::counter(&name(FILTER, what))).collect();
-        self.set_tick_period(TELL);
-        self.root.on_configure(size)
-    }
-
-    fn on_tick(&mut self) {
+impl Telling {
+    fn tell(&self) {
         TALLY.with(|tally| {
             tally.tell(|place, count| {
                 if let Some(counter) = self.counters.get(place) {
@@ -55,6 +55,28 @@ impl RootContext for Telling {
                 }
             });
         });
+    }
+}
+
+/// What was counted since the last second is told as well. Not in `on_done`, which Envoy would call for each stream too.
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+impl Context for Telling {}
+
+impl RootContext for Telling {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let accepted = self.root.on_configure(size);
+        self.counters = Tally::NAMES.iter().map(|what| metric::counter_of(FILTER, what)).collect();
+        self.set_tick_period(TELL);
+        accepted
+    }
+
+    fn on_tick(&mut self) {
+        self.tell();
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
@@ -127,6 +149,19 @@ impl Reads for Proxy {
 }
 
 impl Host for Proxy {
+    fn held(&self, side: Side, name: &[u8], value: &[u8]) -> Held {
+        // The proxy answers the first value alone. That there is another line is asked only where that decides.
+        match headers::first(map(side), name) {
+            None => Held::Nothing,
+            Some(first) if first != value => Held::Other,
+            Some(_) => {
+                let lines = headers::pairs(map(side));
+                let count = pairs(&lines).filter(|(other, _)| *other == name).count();
+                if count < 2 { Held::Same } else { Held::Other }
+            }
+        }
+    }
+
     fn lines(&self, side: Side) -> Vec<u8> {
         headers::pairs(map(side))
     }

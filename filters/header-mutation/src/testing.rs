@@ -6,7 +6,7 @@ use std::rc::Rc;
 use filter_kit::reads::{Map, Reads, pairs};
 use filter_kit::testing::Given;
 
-use crate::host::{Host, Side};
+use crate::host::{Held, Host, Side};
 use crate::lines::Lines;
 use crate::{Exchange, Mutations, Once, Tally, Verdict};
 
@@ -102,6 +102,17 @@ impl Reads for Proxy {
 }
 
 impl Host for Proxy {
+    fn held(&self, _: Side, name: &[u8], value: &[u8]) -> Held {
+        self.noted("compare", name);
+        let lines = self.lines.borrow();
+        let mut values = lines.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_slice());
+        match (values.next(), values.next()) {
+            (None, _) => Held::Nothing,
+            (Some(first), None) if first == value => Held::Same,
+            _ => Held::Other,
+        }
+    }
+
     fn lines(&self, _: Side) -> Vec<u8> {
         self.noted("lines", b"");
         let lines = self.lines.borrow();

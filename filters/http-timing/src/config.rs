@@ -8,6 +8,7 @@ mod slice;
 mod status;
 
 use filter_kit::config::{self, Fields, Node, Refusal};
+use filter_kit::level::Level;
 use filter_kit::metric::Defined;
 use filter_kit::when::When;
 
@@ -23,6 +24,8 @@ use crate::{Direction, Families};
 /// What is recorded of streams.
 #[derive(Clone, Debug)]
 pub struct Timing {
+    /// How much is written into the log.
+    pub log_level: Level,
     /// Which way all traffic goes; `None` to ask the listener for each stream.
     pub direction: Option<Direction>,
     /// For listeners that do not say which way their traffic goes.
@@ -44,6 +47,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
+            log_level: Level::Info,
             direction: None,
             default_direction: Direction::Inbound,
             extras: Extras::default(),
@@ -76,6 +80,7 @@ impl Timing {
     pub fn from_node(root: Node<'_>) -> Option<Self> {
         root.object(|fields| {
             fields.version(1);
+            let level = Level::field(fields);
             let direction = fields.or(
                 "direction",
                 "Which way all traffic goes; `auto` asks the listener for each request",
@@ -111,6 +116,7 @@ impl Timing {
             );
             let log = fields.optional("log", "Lines of JSON in Envoy's log", Log::read);
             let timing = Self {
+                log_level: level?,
                 direction: direction?,
                 default_direction: default_direction?,
                 extras: extras?.unwrap_or_default(),
@@ -120,6 +126,9 @@ impl Timing {
                 objectives: objectives?.unwrap_or_default(),
                 log: log?.flatten(),
             };
+            if timing.log.is_some() && !timing.log_level.writes(Level::Info) {
+                return fields.problem("`log` has lines at level `info`, which `log_level` leaves out");
+            }
             timing.names_are_distinct(fields).then_some(timing)
         })
     }

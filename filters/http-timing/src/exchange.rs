@@ -2,11 +2,11 @@
 
 use filter_kit::attribute;
 use filter_kit::reads::{Map, Reads, first};
+use filter_kit::when::is_grpc;
 
 use crate::config::Timing;
 use crate::duration::{LONGEST, checked};
 use crate::flags::Flags;
-use crate::grpc::is_grpc;
 
 /// A request and what became of it. Durations are nanoseconds; what nobody wants is not asked for, and is as if it were
 /// not known.

@@ -73,14 +73,6 @@ impl ClientErrors {
     }
 }
 
-/// Whether a content type is gRPC's (gRPC, `PROTOCOL-HTTP2.md`); that of gRPC-Web is not, which keeps its status in the
-/// body.
-pub fn is_grpc(content_type: &[u8]) -> bool {
-    const TYPE: &[u8] = b"application/grpc";
-    let Some((start, rest)) = content_type.split_at_checked(TYPE.len()) else { return false };
-    start.eq_ignore_ascii_case(TYPE) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,19 +98,6 @@ mod tests {
         assert_eq!(read("[]").unwrap().outcome(5), Outcome::ServerError);
         for wrong in [r#"["OK"]"#, "[0]", "[17]", r#"["not_found"]"#, "5"] {
             assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_content_type_is_that_of_grpc_or_not() {
-        for yes in ["application/grpc", "application/grpc+proto", "Application/gRPC;a=b", "application/grpc "]
-        {
-            assert!(is_grpc(yes.as_bytes()), "{yes}");
-        }
-        for no in
-            ["", "application/json", "application/grpc-web", "application/grpcx", "text/application/grpc"]
-        {
-            assert!(!is_grpc(no.as_bytes()), "{no}");
         }
     }
 }

@@ -7,9 +7,9 @@ mod own;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use filter_kit::level::Level;
 use filter_kit::metric::Defined;
 
-use self::abi::Level;
 use self::asked::{Asked, Metrics};
 use self::own::Own;
 use crate::configurations::Configurations;
@@ -37,6 +37,8 @@ struct Vm {
     /// A changed configuration makes a new root context in the same VM, which must not define again.
     defined: Defined,
     own: Own,
+    /// How much is written into the log: the last configuration counts.
+    level: Level,
 }
 
 /// A stream under way.
@@ -181,11 +183,13 @@ impl Vm {
             all_numbered: true,
             defined: Defined::new(),
             own: Own::none(),
+            level: Level::Info,
         }
     }
 
     fn configure(&mut self, root: u32, text: &[u8]) -> bool {
-        self.own = Own::of(&mut |kind, name| define(&mut self.defined, kind, name));
+        let level = self.level;
+        self.own = Own::of(&mut |kind, name| define(&mut self.defined, level, kind, name));
         let accepted = self.accept(root, text);
         self.own.count_configuration(accepted);
         if accepted {
@@ -220,10 +224,11 @@ impl Vm {
             return false;
         }
         self.all_numbered = all_numbered;
-        let defined = &mut self.defined;
+        self.level = timing.log_level;
+        let (defined, level) = (&mut self.defined, self.level);
         self.configurations.add(root, text, || {
             SAMPLER.set(Sampler::new(abi::random()));
-            Plan::new(timing, &mut |kind, name| define(defined, kind, name))
+            Plan::new(timing, &mut |kind, name| define(defined, level, kind, name))
         });
         true
     }
@@ -265,10 +270,10 @@ fn kept_number() -> Option<usize> {
     usize::try_from(i64::from_le_bytes(value)).ok()
 }
 
-fn define(defined: &mut Defined, kind: Kind, name: &str) -> Option<u32> {
+fn define(defined: &mut Defined, level: Level, kind: Kind, name: &str) -> Option<u32> {
     defined.id(name, |name| {
         let id = abi::define(kind, name);
-        if id.is_none() {
+        if id.is_none() && level.writes(Level::Warn) {
             abi::log(Level::Warn, &format!("metric {name} is not recorded: the host refused to define it"));
         }
         id

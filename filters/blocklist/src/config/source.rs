@@ -1,6 +1,6 @@
 //! Whose requests a list is for.
 
-use filter_kit::attribute;
+use filter_kit::attribute::{self, Kind};
 use filter_kit::config::{Node, Text};
 use filter_kit::reads::Reads;
 use filter_kit::when::Matcher;
@@ -10,6 +10,8 @@ use filter_kit::when::Matcher;
 pub struct Source {
     /// Its path, with zero bytes between the parts.
     path: Box<str>,
+    /// What its bytes are: a port is no text to the proxy.
+    kind: Kind,
     matcher: Matcher,
 }
 
@@ -17,7 +19,9 @@ impl Source {
     /// Whether the request at hand has the attribute, and it matches.
     pub fn matches(&self, reads: &dyn Reads) -> bool {
         let mut matches = false;
-        reads.attribute(&self.path, &mut |value| matches = self.matcher.matches(value));
+        reads.attribute(&self.path, &mut |value| {
+            self.kind.typed(value, |typed| matches = self.matcher.matches(typed));
+        });
         matches
     }
 }
@@ -30,6 +34,15 @@ pub(super) fn read(node: Node<'_>) -> Option<Source> {
             node.parsed(like, attribute::path)
         });
         let matcher = Matcher::field(fields);
-        Some(Source { path: path?, matcher: matcher? })
+        let (path, matcher) = (path?, matcher?);
+        let kind = attribute::kind(&path);
+        if let Matcher::Exact(text) = &matcher
+            && let Some(expected) = kind.refuses(text)
+        {
+            // It would match nothing, and nobody would hear of it.
+            return fields
+                .problem(format!("`exact` is {:?}, expected {expected}", String::from_utf8_lossy(text)));
+        }
+        Some(Source { path, kind, matcher })
     })
 }

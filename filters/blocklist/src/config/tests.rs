@@ -219,6 +219,27 @@ fn the_documents_say_what_is_read() {
 }
 
 #[test]
+fn whatever_is_configured_is_read_or_refused_with_its_place() {
+    let docs = filter_docs::docs!(Blocklist::from_node);
+    docs.assert_each_mistake_is_told(
+        r#"{"version": 1, "log_level": "warn", "mode": "report", "enforce_percent": 12.5, "default": "deny",
+            "fail": "open", "on_missing_host": "allow", "max_entries": 7, "also_check": ["sni", "x-forwarded-host"],
+            "sni_mismatch": "deny", "check_upstream_ip": "reset", "metrics": {"tag_style": "istio"},
+            "lists": [
+                {"name": "a", "action": "allow", "mode": "off", "entries": [".a.test", "10.0.0.0/8", "b.test:80"],
+                    "presets": ["private_ips"], "sources": [
+                        {"attribute": "xds.node.metadata.LABELS.app", "exact": "b"}, {"attribute": "source.port", "prefix": "4"}],
+                    "when": {"methods": ["GET"], "paths": [{"prefix": "/a"}], "not": {"hosts": ["c.test"]}}},
+                {"name": "b", "remote": {"cluster": "c", "authority": "a", "path": "/", "interval": "5s",
+                    "timeout": 100, "max_bytes": "1KiB", "max_entries": 5, "max_bad_lines": 1,
+                    "checksum": "required", "on_initial_missing": "open"}}],
+            "reply": {"status": 403, "content_type": "application/json", "body": "{\"host\": \"${host}\"}",
+                "headers": [{"name": "x-a", "value": "b"}], "blocked_by_uri": "https://a.test/"}}"#,
+    );
+    docs.assert_survives_anything();
+}
+
+#[test]
 fn the_configurations_that_are_measured_are_right_ones() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
     let mut count = 0;

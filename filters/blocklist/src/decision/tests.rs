@@ -189,6 +189,24 @@ fn what_only_reports_changes_no_decision() {
 }
 
 #[test]
+fn a_request_that_is_left_alone_is_so_until_its_response_has_passed() {
+    // Chance is 2,320 of 10,000 here.
+    let judge = |percent: &str| {
+        let list = blocklist(&format!(
+            r#"{{"version": 1, "enforce_percent": {percent}, "check_upstream_ip": "reset",
+                "lists": [{{"name": "a", "entries": ["a.test", "10.0.0.1"]}}]}}"#
+        ));
+        let verdict = list.judge(&get(b"a.test"));
+        let upstream = get(b"b.test").attribute("upstream\0address", b"10.0.0.1:80");
+        let [spared, drawn] = [true, false].map(|spared| list.judge_upstream(&upstream, spared).denied);
+        (verdict.denied, verdict.reported, verdict.spared, spared, drawn)
+    };
+    let denied = Some(Denial::Listed(0));
+    assert_eq!(judge("23.20"), (None, denied, true, None, None));
+    assert_eq!(judge("23.21"), (denied, None, false, None, denied));
+}
+
+#[test]
 fn a_list_may_be_for_some_requests_alone() {
     let list = blocklist(
         r#"{"version": 1, "lists": [
@@ -297,7 +315,7 @@ fn an_upstream_at_a_listed_address_is_found_out_whatever_the_host_was() {
     };
     let reset = blocklist(&json(""));
     let judge = |list: &Blocklist, address: &[u8]| {
-        let verdict = list.judge_upstream(&get(b"a.test").attribute("upstream\0address", address));
+        let verdict = list.judge_upstream(&get(b"a.test").attribute("upstream\0address", address), false);
         (verdict.denied, verdict.reported)
     };
     let first = Some(Denial::Listed(0));

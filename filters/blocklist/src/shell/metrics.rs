@@ -4,6 +4,8 @@ use filter_shell::metric::{self, Counter, Gauge};
 
 use crate::config::{Blocklist, List};
 
+const FILTER: &str = "blocklist";
+
 /// Metrics of a configuration.
 pub(super) struct Metrics {
     pub(super) checked: Counter,
@@ -39,7 +41,7 @@ pub(super) struct Refresh {
 
 impl Metrics {
     pub(super) fn of(blocklist: &Blocklist) -> Self {
-        let counter = |name: &str| metric::counter(&["wasm_blocklist_", name, "_total"].concat());
+        let counter = |what: &str| metric::counter_of(FILTER, &[what, "_total"].concat());
         Self {
             checked: counter("checked"),
             denied: counter("denied"),
@@ -60,17 +62,19 @@ impl Metrics {
 
 impl OfList {
     fn of(list: &List) -> Self {
-        let name = |before: &str, after: &str| ["wasm_blocklist_", before, "_", &list.name, after].concat();
+        let name = |before: &str, after: &str| [before, "_", &list.name, after].concat();
+        let counter = |before: &str| metric::counter_of(FILTER, &name(before, "_total"));
+        let gauge = |before: &str, after: &str| metric::gauge_of(FILTER, &name(before, after));
         Self {
-            denied: metric::counter(&name("denied", "_total")),
-            reported: metric::counter(&name("reported", "_total")),
-            excepted: metric::counter(&name("allowed_by_exception", "_total")),
-            entries: metric::gauge(&name("entries", "")),
+            denied: counter("denied"),
+            reported: counter("reported"),
+            excepted: counter("allowed_by_exception"),
+            entries: gauge("entries", ""),
             refresh: list.remote.as_ref().map(|_| Refresh {
-                done: metric::counter(&name("refreshes", "_total")),
-                errors: metric::counter(&name("refresh_errors", "_total")),
-                bad_lines: metric::gauge(&name("bad_lines", "")),
-                age: metric::gauge(&name("age", "_seconds")),
+                done: counter("refreshes"),
+                errors: counter("refresh_errors"),
+                bad_lines: gauge("bad_lines", ""),
+                age: gauge("age", "_seconds"),
             }),
         }
     }

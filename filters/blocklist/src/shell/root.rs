@@ -54,6 +54,10 @@ impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         let key = KEY.with(|key| *key.get_or_init(|| Key::new(filter_shell::random())));
         let read = Blocklist::from_reader(|| buffer::plugin_configuration(size), key);
+        if let Ok(blocklist) = &read {
+            filter_shell::log_from(blocklist.log_level);
+            filter_shell::metric::set_style(blocklist.tag_style);
+        }
         filter_shell::configured("blocklist", read.is_ok());
         let blocklist = match read {
             Ok(blocklist) => blocklist,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use filter_kit::host::{Authority, Host, Malformed, Room};
 use filter_kit::reads::{Map, first};
+use filter_kit::when::is_grpc;
 use filter_shell::{Asked, attribute};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, GrpcStatusCode};
@@ -19,11 +20,13 @@ pub(super) struct Stream {
     ready: Rc<Ready>,
     /// It was answered here, so its response is our own.
     answered: bool,
+    /// It is one of those that `enforce_percent` leaves alone.
+    spared: bool,
 }
 
 impl Stream {
     pub(super) fn new(ready: Rc<Ready>) -> Self {
-        Self { ready, answered: false }
+        Self { ready, answered: false, spared: false }
     }
 }
 
@@ -38,6 +41,7 @@ impl HttpContext for Stream {
             return Action::Continue;
         }
         self.note(&verdict);
+        self.spared = verdict.spared;
         match verdict.denied {
             None => Action::Continue,
             Some(denial) => {
@@ -52,7 +56,7 @@ impl HttpContext for Stream {
         if self.answered {
             return Action::Continue;
         }
-        let verdict = self.ready.blocklist.judge_upstream(&Asked::of_response());
+        let verdict = self.ready.blocklist.judge_upstream(&Asked::of_response(), self.spared);
         if verdict == Verdict::default() {
             return Action::Continue;
         }
@@ -158,10 +162,4 @@ fn host(value: &[u8]) -> String {
         Host::Address(address) => address.to_string(),
     };
     Authority::parse(value, &mut Room::new()).map(shown).unwrap_or_else(|_: Malformed| String::new())
-}
-
-/// Whether a media type is that of gRPC to Envoy, which gives a reply its form (Envoy 1.40, `grpc/common.cc`): what it
-/// takes for another, gRPC-Web too, would be answered 200.
-fn is_grpc(media: &[u8]) -> bool {
-    media.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }

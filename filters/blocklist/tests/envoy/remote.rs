@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use meshloom_lab::{Bootstrap, Envoy, Reply, Seen, Upstream};
 use serde_json::json;
 
+use super::becomes;
+
 /// A server of lists that answers as it is told at the time.
 #[derive(Clone)]
-struct Lists(Arc<Mutex<Reply>>);
+pub(crate) struct Lists(Arc<Mutex<Reply>>);
 
 impl Lists {
-    fn serving(reply: Reply) -> (Self, Upstream) {
+    pub(crate) fn serving(reply: Reply) -> (Self, Upstream) {
         let lists = Self(Arc::new(Mutex::new(reply)));
         let now = lists.clone();
         let upstream = Upstream::answering(move |seen: &Seen| match seen.header("if-none-match") {
@@ -21,7 +23,7 @@ impl Lists {
         (lists, upstream)
     }
 
-    fn serve(&self, reply: Reply) {
+    pub(crate) fn serve(&self, reply: Reply) {
         *self.0.lock().unwrap() = reply;
     }
 }
@@ -31,8 +33,12 @@ fn envoy(upstream: &Upstream, lists: &Upstream, more: &str) -> Envoy {
         r#"{{"version": 1, "reply": {{"status": 403}}, "lists": [{{"name": "feed", "remote": {{"cluster": "lists",
             "authority": "lists.test", "path": "/egress.txt", "interval": "1s" {more}}}}}]}}"#
     );
-    let bootstrap = Bootstrap::filter("blocklist")
-        .configure("blocklist", json)
+    Envoy::with(with_lists(upstream, lists).configure("blocklist", json)).start()
+}
+
+/// With a second cluster, that has the lists.
+pub(crate) fn with_lists(upstream: &Upstream, lists: &Upstream) -> Bootstrap {
+    Bootstrap::filter("blocklist")
         .edit(|tree| {
             let clusters = tree["static_resources"]["clusters"].as_array_mut().unwrap();
             let mut cluster = clusters[0].clone();
@@ -40,18 +46,7 @@ fn envoy(upstream: &Upstream, lists: &Upstream, more: &str) -> Envoy {
             clusters.push(cluster);
         })
         .upstream(upstream.address())
-        .cluster("lists", lists.address());
-    Envoy::with(bootstrap).start()
-}
-
-/// Waits until a request for `host` has that status.
-#[track_caller]
-fn becomes(envoy: &Envoy, host: &str, status: u16) {
-    let begun = Instant::now();
-    while envoy.get("/").header("host", host).send().status != status {
-        assert!(begun.elapsed() < Duration::from_secs(15), "{host} is not {status}:\n{}", envoy.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        .cluster("lists", lists.address())
 }
 
 /// Waits until the counter has grown.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proxy_wasm_harness::{Level, Response, filter, json};
+use proxy_wasm_harness::{Host, Level, Response, Status, filter, json};
 
 use super::{URI, sample};
 
@@ -176,6 +176,122 @@ fn the_decision_is_filter_state_without_a_byte_of_the_request() {
     }
     let transcript = host.get("/").authority("free.test").send().transcript();
     assert!(!transcript.contains("proxy_set_property"), "{transcript}");
+}
+
+#[test]
+fn a_list_is_for_those_whose_attributes_match_whatever_their_type() {
+    let of = |attribute: &str, comparison: &str, value: &str| {
+        json!({"version": 1, "lists": [{"name": "a", "entries": ["a.test"],
+            "sources": [{"attribute": attribute, comparison: value}]}], "reply": {"status": 403}})
+    };
+    let start = |configuration| {
+        let node = json!({"LABELS": {"app": "shop", "app.kubernetes.io/name": "cart"}});
+        Host::envoy().plugin(filter("blocklist").json(&configuration)).node("me", "us", node).start()
+    };
+    for (attribute, comparison, value, is_for) in [
+        ("destination.port", "exact", "8443", true),
+        ("destination.port", "exact", "8444", false),
+        ("destination.port", "prefix", "84", true),
+        ("source.port", "exact", "40000", true),
+        ("connection.mtls", "exact", "true", true),
+        ("connection.mtls", "exact", "false", false),
+        ("connection.uri_san_peer_certificate", "suffix", "/cart", true),
+        ("xds.node.metadata.LABELS.app", "exact", "shop", true),
+        ("xds.node.metadata.LABELS.app", "exact", "cart", false),
+        ("xds.node.metadata.LABELS.app\\.kubernetes\\.io/name", "exact", "cart", true),
+        ("xds.node.metadata.LABELS.none", "contains", "c", false),
+    ] {
+        let host = start(of(attribute, comparison, value));
+        let request = host.get("/").authority("a.test").property("destination.port", 8443_i64);
+        let request = request.property("source.port", 40_000_i64).property("connection.mtls", true);
+        let stream =
+            request.property("connection.uri_san_peer_certificate", "spiffe://x/ns/shop/sa/cart").send();
+        assert_eq!(stream.is_answered(), is_for, "{attribute} {comparison} {value}");
+        assert_eq!(host.counter("wasm_blocklist_denied_total"), u64::from(is_for), "{attribute} {value}");
+        host.assert_no_findings();
+    }
+    for (attribute, value, expected) in [
+        ("connection.mtls", "yes", "\"true\" or \"false\""),
+        ("destination.port", "https", "a whole number such as"),
+    ] {
+        let refusal = filter("blocklist").refuses(of(attribute, "exact", value));
+        refusal.assert_logged(
+            Level::Error,
+            &format!("config field `lists[0].sources[0]`: `exact` is \"{value}\", expected {expected}"),
+        );
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_read_is_refused_unless_it_is_said() {
+    for (fail, answered) in [("closed", true), ("open", false)] {
+        let host = filter("blocklist").configure(json!({
+            "version": 1, "fail": fail, "lists": [{"name": "a", "entries": ["a.test"]}], "reply": {"status": 403},
+        }));
+        host.fail("proxy_get_header_map_value", Status::InternalFailure, 1);
+        let stream = host.get("/").authority("a.test").send();
+        assert_eq!(stream.is_answered(), answered, "{fail}");
+        if answered {
+            assert_eq!(stream.answered().text(), "missing host\n");
+        }
+        assert_eq!(host.counter("wasm_blocklist_missing_host_total"), 1, "{fail}");
+        assert_eq!(host.get("/").authority("a.test").send().answered().status(), 403, "{fail}");
+        assert_eq!(host.traps(), [] as [String; 0]);
+    }
+}
+
+#[test]
+fn a_decision_that_the_access_log_is_not_told_stands_all_the_same() {
+    let host = sample();
+    host.fail("proxy_set_property", Status::InternalFailure, 1);
+    assert_eq!(host.get("/").authority("example.com").send().answered().status(), 451);
+    assert_eq!(host.counter("wasm_blocklist_errors_total"), 1);
+}
+
+#[test]
+fn a_share_of_requests_is_enforced_and_the_others_are_reported() {
+    let share = |percent: u32| {
+        filter("blocklist").configure(json!({
+            "version": 1, "enforce_percent": percent, "reply": {"status": 403},
+            "lists": [{"name": "a", "entries": ["a.test"]}],
+        }))
+    };
+    for (percent, few, many) in [(0, 0, 0), (50, 60, 140), (100, 200, 200)] {
+        let host = share(percent);
+        let denied = (0..200).filter(|_| host.get("/").authority("a.test").send().is_answered()).count();
+        assert!((few..=many).contains(&denied), "{percent}: {denied} of 200");
+        assert_eq!(host.counter("wasm_blocklist_denied_a_total"), denied as u64);
+        assert_eq!(host.counter("wasm_blocklist_reported_a_total"), 200 - denied as u64);
+        // What no list denies is not left to chance.
+        assert!(!host.get("/").authority("b.test").send().is_answered());
+    }
+}
+
+#[test]
+fn names_of_metrics_say_the_filter_if_that_is_asked_for() {
+    let host = filter("blocklist").configure(json!({
+        "version": 1, "metrics": {"tag_style": "istio"}, "lists": [{"name": "a", "entries": ["a.test"]}],
+    }));
+    let _ = host.get("/").authority("a.test").send().answered();
+    for name in ["denied_total", "denied_a_total"] {
+        assert_eq!(host.counter(&format!("wasm_filter.blocklist.wasm_blocklist_{name}")), 1, "{name}");
+    }
+    assert!(host.counter("wasm_filter.blocklist.wasm_blocklist_config_loads_total") >= 1);
+    assert_eq!(host.gauge("wasm_filter.blocklist.wasm_blocklist_entries_a"), 1);
+}
+
+#[test]
+fn what_is_less_severe_than_the_level_is_not_logged() {
+    let warnings = |level: &str| {
+        let host = filter("blocklist").configure(json!({
+            "version": 1, "log_level": level, "lists": [{"name": "a", "entries": ["a.test"]}],
+        }));
+        host.logs(Level::Warn).len()
+    };
+    assert!(warnings("info") > 0 && warnings("warn") > 0);
+    assert_eq!(warnings("error"), 0);
+    let wrong = json!({"version": 1, "log_level": "error", "lists": []});
+    filter("blocklist").refuses(wrong).assert_logged(Level::Error, "list at least one");
 }
 
 #[test]

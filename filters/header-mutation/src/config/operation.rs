@@ -4,6 +4,7 @@ mod value;
 
 use filter_kit::config::{Alternative, Choice, Fields, Node, Text, VariantWith};
 use filter_kit::header;
+#[cfg(feature = "regex")]
 use filter_kit::regex;
 use filter_kit::when::Matcher;
 
@@ -11,7 +12,9 @@ use crate::cookie::Attributes;
 use crate::host::Side;
 use crate::name::{self, Allow, Field, Guard, Use};
 use crate::operation::{Keep, Operation, Selector};
-use crate::rewrite::{self, Rewrite, Table};
+#[cfg(feature = "regex")]
+use crate::rewrite::Rewrite;
+use crate::table::{self, Table};
 use crate::value::{Kind, Value};
 
 /// How long lists within an operation may be.
@@ -84,6 +87,7 @@ fn read(node: Node<'_>, guard: Guard<'_>) -> Option<Operation> {
         });
         Some(Operation::Dedupe(field?, keep?))
     };
+    #[cfg(feature = "regex")]
     let rewrite: Read<'_> = &|fields| rewrite_of(fields, guard);
     let map: Read<'_> = &|fields| map_of(fields, guard);
     let mut variants: Vec<VariantWith<'_, Operation>> = vec![
@@ -98,6 +102,7 @@ fn read(node: Node<'_>, guard: Guard<'_>) -> Option<Operation> {
         Choice::new("rename", "Its lines under another name, in place of any there", rename),
         Choice::new("copy", "Its lines under another name as well, in place of any there", copy),
         Choice::new("dedupe", "One line of several", dedupe),
+        #[cfg(feature = "regex")]
         Choice::new("rewrite", "In each value, every match of a regular expression is replaced", rewrite),
         Choice::new("map", "Each value becomes what a table has for it", map),
     ];
@@ -147,14 +152,15 @@ fn name(fields: &mut Fields<'_>, guard: Guard<'_>, is_for: Use) -> Option<Field>
 }
 
 fn remove_match(fields: &mut Fields<'_>, guard: Guard<'_>) -> Option<Operation> {
-    const PATTERNS: [Alternative<Matcher>; 3] = [
+    const PATTERNS: &[Alternative<Matcher>] = &[
         Alternative::new("prefix", "The name begins with this", |node| part(node).map(Matcher::Prefix)),
         Alternative::new("suffix", "The name ends with this", |node| part(node).map(Matcher::Suffix)),
+        #[cfg(feature = "regex")]
         Alternative::new("regex", "This matches somewhere in the name, which is in lower case", |node| {
             regex::read(node).map(Matcher::Regex)
         }),
     ];
-    let matcher = fields.exactly_one(&PATTERNS);
+    let matcher = fields.exactly_one(PATTERNS);
     let except = fields.or("except", "Those that stay", filter_kit::config::Json::EMPTY_LIST, |node| {
         node.list_up_to(MOST, |node| header::name(node).map(|name| name.into_bytes().into()))
     });
@@ -173,6 +179,7 @@ fn part(node: Node<'_>) -> Option<Box<[u8]>> {
     })
 }
 
+#[cfg(feature = "regex")]
 fn rewrite_of(fields: &mut Fields<'_>, guard: Guard<'_>) -> Option<Operation> {
     let field = name(fields, guard, Use::Value);
     let regex = fields.required("regex", "What is replaced, wherever in the value it matches", regex::read);
@@ -198,7 +205,7 @@ fn map_of(fields: &mut Fields<'_>, guard: Guard<'_>) -> Option<Operation> {
     let entries = fields.required("values", "What becomes of a value; each at most once", |node| {
         node.up_to(MOST_ENTRIES, |node| {
             node.object(|fields| {
-                let from = fields.required("from", "The whole value", rewrite::from);
+                let from = fields.required("from", "The whole value", table::from);
                 let to = fields.required("to", "What it becomes", |node| value::literal(node, kind));
                 Some((from?, to?))
             })

@@ -42,6 +42,11 @@ impl Rule {
     }
 }
 
+#[cfg(feature = "regex")]
+const WHEN: fn(Node<'_>) -> Option<When> = When::read_with_regex;
+#[cfg(not(feature = "regex"))]
+const WHEN: fn(Node<'_>) -> Option<When> = When::read;
+
 pub(super) fn read(node: Node<'_>, allow: &Allow) -> Option<Rule> {
     let rule = node.object(|fields| {
         fields.schema(DOES_SOMETHING);
@@ -52,11 +57,7 @@ pub(super) fn read(node: Node<'_>, allow: &Allow) -> Option<Rule> {
                 if is_name { Ok(text.into()) } else { Err("a name: 1 to 40 letters, digits and `_.-`") }
             })
         });
-        let when = fields.optional(
-            "when",
-            "To which messages it applies; to all, if it is not given",
-            When::read_with_regex,
-        );
+        let when = fields.optional("when", "To which messages it applies; to all, if it is not given", WHEN);
         let stop = fields
             .or("stop", "Whether no later rule applies where this one does", false, |node| node.boolean());
         let request =

@@ -209,3 +209,10 @@ fn the_documents_say_what_is_read() {
         &request(r#"{"op": "set", "name": "x-a", "value": "${user}"}"#),
     ]);
 }
+
+#[test]
+fn whatever_is_configured_is_read_or_refused_with_its_place() {
+    let docs = filter_docs::docs!(Mutations::from_node);
+    docs.assert_each_mistake_is_told(include_str!("../../fuzz/everything.json"));
+    docs.assert_survives_anything();
+}

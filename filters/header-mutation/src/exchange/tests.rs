@@ -29,7 +29,7 @@ fn a_side_that_no_rule_is_about_costs_no_call_at_all() {
     let proxy = Proxy::default();
     let mut exchange = proxy.exchange(&mutations);
     proxy.pass(&mut exchange, Side::Request, REQUEST);
-    assert_eq!(calls(&proxy), ["replace x-a"]);
+    assert_eq!(calls(&proxy), ["compare x-a", "replace x-a"]);
     for side in [Side::Response, Side::RequestTrailers, Side::ResponseTrailers] {
         proxy.pass(&mut exchange, side, RESPONSE);
         assert_eq!(calls(&proxy), [""; 0], "{side:?}");
@@ -42,7 +42,22 @@ fn few_reads_are_asked_one_by_one_and_many_at_once() {
         (r#"{"op": "remove", "name": "x-none"}"#, &["get x-none"][..]),
         (r#"{"op": "remove", "name": "x-tier"}"#, &["get x-tier", "remove x-tier"]),
         (r#"{"op": "add", "name": "x-new", "value": "1"}"#, &["get x-new", "add x-new"]),
-        (r#"{"op": "set", "name": "x-a", "value": "${header:x-tier}"}"#, &["get x-tier", "replace x-a"]),
+        (
+            r#"{"op": "set", "name": "x-a", "value": "${header:x-tier}"}"#,
+            &["get x-tier", "compare x-a", "replace x-a"],
+        ),
+        (r#"{"op": "set", "name": "x-tier", "value": "gold"}"#, &["compare x-tier"]),
+        (r#"{"op": "set", "name": "x-user", "value": "ann"}"#, &["compare x-user", "replace x-user"]),
+        (r#"{"op": "set_if_present", "name": "x-tier", "value": "gold"}"#, &["compare x-tier"]),
+        (
+            r#"{"op": "set_if_present", "name": "x-tier", "value": "iron"}"#,
+            &["compare x-tier", "replace x-tier"],
+        ),
+        (r#"{"op": "set_if_present", "name": "x-none", "value": "1"}"#, &["compare x-none"]),
+        (
+            r#"{"op": "set_if_present", "name": "x-none", "value": "${header:x-none}"}"#,
+            &["get x-none", "get x-none"],
+        ),
         (
             r#"{"op": "remove", "name": "x-1"}, {"op": "remove", "name": "x-2"}, {"op": "remove", "name": "x-3"}"#,
             &["lines "],
@@ -60,6 +75,20 @@ fn few_reads_are_asked_one_by_one_and_many_at_once() {
         let proxy = Proxy::default();
         proxy.pass(&mut proxy.exchange(&mutations), Side::Request, REQUEST);
         assert_eq!(calls(&proxy), expected, "{operations}");
+    }
+}
+
+#[test]
+fn what_is_in_force_already_is_neither_written_nor_counted() {
+    let mutations = mutations(
+        r#"{"rules": [{"request": [{"op": "set", "name": "x-tier", "value": "gold"},
+            {"op": "set_if_present", "name": "x-none", "value": "${header:x-none}"}]}]}"#,
+    );
+    let proxy = Proxy::default();
+    let after = proxy.pass(&mut proxy.exchange(&mutations), Side::Request, REQUEST).unwrap();
+    assert_eq!(after.len(), REQUEST.len());
+    for count in [Count::Changed, Count::OpsApplied, Count::OpsSkipped] {
+        assert_eq!(proxy.tally.get(count), 0, "{count:?}");
     }
 }
 

@@ -69,9 +69,16 @@ fn a_reply_of_a_filter_before_this_one_is_out_of_its_reach() {
 fn a_request_that_is_denied_never_reaches_the_upstream() {
     let upstream = Upstream::ok();
     let rules = r#"{"on_invalid": "deny", "rules": [{"request": [
-        {"op": "set_cookie", "name": "c", "value": "${header:x-c}"}]}]}"#;
+        {"op": "set_cookie", "name": "c", "value": "${header:x-c}"}],
+        "response": [{"op": "set", "name": "x-a", "value": "1"}]}]}"#;
     let envoy = Envoy::with(configured(rules).upstream(upstream.address())).start();
-    assert_eq!(envoy.get("/").header("x-c", "1; Secure").send().status, 400);
+    let denied = envoy.get("/").header("x-c", "1; Secure").send();
+    assert_eq!(
+        (denied.status, denied.text().as_str()),
+        (400, "a header of this request cannot be sent on\n")
+    );
+    // What this filter answers is a response like any other.
+    assert_eq!(denied.header("x-a").as_deref(), Some("1"));
     assert_eq!(upstream.seen().len(), 0);
     assert_eq!(envoy.get("/").header("x-c", "1").send().status, 200);
     assert_eq!(upstream.only_seen().header("cookie").as_deref(), Some("c=1"));
@@ -108,22 +115,53 @@ fn a_redirect_that_envoy_follows_is_changed_once_if_it_is_marked() {
     }
 }
 
+/// A filter of Envoy's that adds `x-front` to a request, and has the route chosen anew for it or not.
+fn adds(manager: &mut Value, routes_anew: bool) {
+    lua(manager, 0, "function envoy_on_request(handle) handle:headers():add('x-front', '1') end");
+    manager["http_filters"][0]["typed_config"]["clear_route_cache"] = routes_anew.into();
+}
+
 #[test]
 fn a_change_routes_anew_and_a_look_does_not() {
-    // Envoy chooses a route for a request when it is first asked for one, by the headers that there are then. So a
-    // filter before this one that asks, and then changes a header, tells whether this one had the route chosen again.
+    // Envoy chooses the route before the first filter, by the headers that there are then. A filter in front adds a header
+    // that another route is for, and leaves the choice as it is: so the route tells whether this filter had it made again.
     let upstream = Upstream::ok();
     let route = |headers: Value, status: u16| json!({ "match": { "prefix": "/", "headers": headers }, "direct_response": { "status": status } });
-    let has = |name: &str| json!([{ "name": name, "present_match": true }]);
-    let status = |rules: &str| {
-        let bootstrap = configured(rules).upstream(upstream.address()).connection_manager(|manager| {
+    let status = |routes_anew: bool, operation: &str| {
+        let rules = format!(r#"{{"rules": [{{"request": [{operation}]}}]}}"#);
+        let bootstrap = configured(&rules).upstream(upstream.address()).connection_manager(|manager| {
+            adds(manager, routes_anew);
+            let fronted = json!([{ "name": "x-front", "present_match": true }]);
             manager["route_config"]["virtual_hosts"][0]["routes"] =
-                json!([route(has("x-a"), 201), route(json!([]), 202)]);
+                json!([route(fronted, 201), route(json!([]), 202)]);
         });
-        Envoy::with(bootstrap).start().get("/").send().status
+        let envoy = Envoy::with(bootstrap).start();
+        envoy.get("/").header("x-there", "1").header("x-two", "1").header("x-two", "1").send().status
     };
-    assert_eq!(status(marks()), 201);
-    assert_eq!(status(r#"{"rules": [{"request": [{"op": "remove", "name": "x-a"}]}]}"#), 202);
+    let looks = [
+        r#"{"op": "remove", "name": "x-none"}"#,
+        r#"{"op": "rename", "name": "x-none", "to": "x-b"}"#,
+        r#"{"op": "set_if_present", "name": "x-none", "value": "1"}"#,
+        r#"{"op": "add_if_absent", "name": "x-there", "value": "2"}"#,
+        // What is there already is not written again.
+        r#"{"op": "set", "name": "x-there", "value": "1"}"#,
+        r#"{"op": "set_if_present", "name": "x-there", "value": "1"}"#,
+    ];
+    for look in looks {
+        assert_eq!(status(false, look), 202, "{look}");
+    }
+    for change in [
+        r#"{"op": "set", "name": "x-there", "value": "2"}"#,
+        r#"{"op": "set", "name": "x-new", "value": "1"}"#,
+        r#"{"op": "set_if_present", "name": "x-there", "value": "2"}"#,
+        r#"{"op": "remove", "name": "x-there"}"#,
+        // One line in place of two that say the same.
+        r#"{"op": "set", "name": "x-two", "value": "1"}"#,
+    ] {
+        assert_eq!(status(false, change), 201, "{change}");
+    }
+    // The filter in front does add it, and the route is chosen by it if somebody asks.
+    assert_eq!(status(true, looks[0]), 201);
 }
 
 #[test]

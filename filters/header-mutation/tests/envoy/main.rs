@@ -2,6 +2,7 @@
 
 mod chain;
 mod messages;
+mod reload;
 
 use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
 

@@ -1,44 +1,9 @@
 //! Messages that are not like most.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "all of this is a test: clippy knows only the functions marked so"
-)]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-
-use meshloom_lab::{Envoy, Reply, Upstream};
+use meshloom_lab::{Envoy, Reply, Upstream, answering_once};
 use serde_json::json;
 
 use super::{configured, marks};
-
-/// What comes back for `request`, whole.
-fn raw(envoy: &Envoy, request: &str) -> String {
-    let mut stream = TcpStream::connect(envoy.proxy()).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8(answer).unwrap()
-}
-
-/// An upstream that answers one request by these bytes, and what it was sent.
-fn answering(answer: &'static str) -> (SocketAddr, std::thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let served = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let (mut request, mut part) = (Vec::new(), [0; 4096]);
-        while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-            let count = stream.read(&mut part).unwrap();
-            assert!(count > 0, "the request ends too early");
-            request.extend_from_slice(&part[..count]);
-        }
-        stream.write_all(answer.as_bytes()).unwrap();
-        String::from_utf8(request).unwrap()
-    });
-    (address, served)
-}
 
 #[test]
 fn http_1_0_without_a_host_is_given_one_and_passes() {
@@ -50,7 +15,7 @@ fn http_1_0_without_a_host_is_given_one_and_passes() {
                 manager["http_protocol_options"] =
                     json!({ "accept_http_10": true, "default_host_for_http_10": "default.test" });
             });
-    let answer = raw(&Envoy::with(bootstrap).start(), "GET / HTTP/1.0\r\n\r\n");
+    let answer = Envoy::with(bootstrap).start().raw("GET / HTTP/1.0\r\n\r\n");
     assert!(answer.contains(" 200 OK"), "{answer}");
     assert_eq!(upstream.only_seen().header("x-a").as_deref(), Some("default.test"));
 }
@@ -66,7 +31,7 @@ fn a_head_request_and_its_response_are_changed() {
 
 #[test]
 fn an_upgrade_and_its_response_are_changed_and_stay_one() {
-    let (address, served) = answering(
+    let (address, served) = answering_once(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello",
     );
     let bootstrap = configured(marks())
@@ -74,7 +39,7 @@ fn an_upgrade_and_its_response_are_changed_and_stay_one() {
         .connection_manager(|manager| manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }]));
     let envoy = Envoy::with(bootstrap).start();
     let request = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
-    let answer = raw(&envoy, request);
+    let answer = envoy.raw(request);
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     assert!(answer.contains("x-a: 1\r\n") && answer.contains("upgrade: websocket\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
@@ -84,7 +49,7 @@ fn an_upgrade_and_its_response_are_changed_and_stay_one() {
 
 #[test]
 fn a_connect_passes_without_a_path() {
-    let (address, served) = answering("HTTP/1.1 200 OK\r\n\r\nhello");
+    let (address, served) = answering_once("HTTP/1.1 200 OK\r\n\r\nhello");
     let rules = r#"{"allow_pseudo": [":path", ":method"], "rules": [{"request": [
         {"op": "set", "name": "x-a", "value": "1"}, {"op": "set", "name": ":path", "value": "/"},
         {"op": "set", "name": ":method", "value": "GET"}, {"op": "query_set", "name": "a", "value": "1"}],
@@ -95,7 +60,7 @@ fn a_connect_passes_without_a_path() {
             json!([{ "match": { "connect_matcher": {} }, "route": { "cluster": "httpbin" } }]);
     });
     let envoy = Envoy::with(bootstrap).start();
-    let answer = raw(&envoy, "CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n");
+    let answer = envoy.raw("CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("x-a: 1\r\n"), "{answer}");
     assert!(answer.ends_with("hello"), "{answer}");
     let seen = served.join().unwrap();
@@ -104,7 +69,7 @@ fn a_connect_passes_without_a_path() {
 
 #[test]
 fn a_1xx_is_not_shown_to_the_filter_and_the_response_after_it_is() {
-    let (address, served) = answering(
+    let (address, served) = answering_once(
         "HTTP/1.1 100 Continue\r\nx-early: 1\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
     );
     let bootstrap = configured(marks())
@@ -112,11 +77,31 @@ fn a_1xx_is_not_shown_to_the_filter_and_the_response_after_it_is() {
         .connection_manager(|manager| manager["proxy_100_continue"] = json!(true));
     let envoy = Envoy::with(bootstrap).start();
     let request = "GET / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n";
-    let answer = raw(&envoy, request);
+    let answer = envoy.raw(request);
     let (early, last) = answer.split_once("\r\n\r\n").unwrap();
     assert!(early.starts_with("HTTP/1.1 100 ") && !early.contains("x-a"), "{answer}");
     assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("x-a: 1\r\n"), "{answer}");
     served.join().unwrap();
+}
+
+#[test]
+fn trailers_of_a_request_are_changed_where_there_are_any_and_never_made() {
+    let upstream = Upstream::ok();
+    let rules = r#"{"rules": [{"request_trailers": [{"op": "remove", "name": "x-cost"},
+        {"op": "set", "name": "x-path", "value": "${path}"}]}]}"#;
+    let envoy = Envoy::with(configured(rules).upstream(upstream.address()).http2_upstream()).start();
+    let request = envoy.request("POST", "/a").body("hello").trailer("x-cost", "1").trailer("x-end", "1");
+    assert_eq!(request.send().status, 200);
+    let seen = upstream.only_seen();
+    assert_eq!(seen.body, b"hello");
+    let mut trailers = seen.trailers;
+    trailers.sort();
+    let line = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    assert_eq!(trailers, [line("x-end", "1"), line("x-path", "/a")]);
+
+    upstream.forget();
+    assert_eq!(envoy.request("POST", "/a").body("hello").http2().send().status, 200);
+    assert_eq!(upstream.only_seen().trailers, []);
 }
 
 #[test]

@@ -23,12 +23,38 @@ fn nothing_is_written_where_nothing_changes() {
 }
 
 #[test]
+fn a_request_that_has_the_value_already_is_not_written_to() {
+    for operation in [
+        r#"{"op": "set", "name": "x-a", "value": "1"}"#,
+        r#"{"op": "set_if_present", "name": "x-a", "value": "${header:x-a}"}"#,
+    ] {
+        let host = configured(&format!(r#"{{"rules": [{{"request": [{operation}]}}]}}"#));
+        assert_eq!(host.get("/").header("x-a", "1").send().forwarded().header_all("x-a"), ["1"]);
+        assert_eq!(writes(&host), [""; 0], "{operation}");
+        // Two lines are not the one that it is to be.
+        let forwarded = host.get("/").header("x-a", "1").header("x-a", "1").send().forwarded();
+        assert_eq!(forwarded.header_all("x-a"), ["1"], "{operation}");
+        assert_eq!(writes(&host).len(), 1, "{operation}");
+    }
+}
+
+#[test]
+fn the_counts_of_the_last_second_are_told_when_the_vm_ends() {
+    let host = configured(r#"{"rules": [{"request": [{"op": "set", "name": "x-a", "value": "1"}]}]}"#);
+    host.get("/").send().respond(Response::ok("hello"));
+    assert_eq!(host.counter("wasm_header_mutation_requests_total"), 0);
+    host.shut_down();
+    assert_eq!(host.counter("wasm_header_mutation_requests_total"), 1);
+    assert_eq!(host.counter("wasm_header_mutation_changed_total"), 1);
+}
+
+#[test]
 fn a_side_costs_the_calls_that_its_operations_need_and_no_more() {
     let one = r#"[{"op": "set", "name": "x-a", "value": "1"}]"#;
     let when = r#"{"paths": [{"prefix": "/none"}]}"#;
     for (json, expected) in [
-        (format!(r#"{{"rules": [{{"request": {one}, "response": {one}}}]}}"#), (1, 1)),
-        (format!(r#"{{"rules": [{{"request": {one}}}]}}"#), (1, 0)),
+        (format!(r#"{{"rules": [{{"request": {one}, "response": {one}}}]}}"#), (2, 1)),
+        (format!(r#"{{"rules": [{{"request": {one}}}]}}"#), (2, 0)),
         (format!(r#"{{"rules": [{{"response": {one}}}]}}"#), (0, 1)),
         (format!(r#"{{"rules": [{{"when": {when}, "request": {one}, "response": {one}}}]}}"#), (1, 0)),
         (format!(r#"{{"mode": "off", "rules": [{{"request": {one}, "response": {one}}}]}}"#), (0, 0)),
@@ -136,8 +162,15 @@ fn local_replies_of_the_proxy_and_of_this_filter_are_left_alone_if_that_is_asked
 fn a_head_an_upgrade_and_a_connect_pass_with_their_headers_changed() {
     let set = r#"[{"op": "set", "name": "x-a", "value": "1"}, {"op": "remove_match", "regex": "^(x-|u|c)"}]"#;
     let host = configured(&format!(r#"{{"rules": [{{"request": {set}, "response": {set}}}]}}"#));
-    let head = host.request("HEAD", "/").send();
-    assert_eq!(head.forwarded().method(), "HEAD");
+    let head = host.request("HEAD", "/").header("x-b", "1").send();
+    let forwarded = head.forwarded();
+    assert_eq!((forwarded.method().as_str(), forwarded.header("x-b")), ("HEAD", None));
+    assert_eq!(head.respond(Response::new(200).with_header("x-b", "1")).received().header("x-b"), None);
+    let headers = [(":method", "CONNECT"), (":authority", "a.test:443"), ("x-b", "1")];
+    let connect = host.request("CONNECT", "").headers(headers).open();
+    let upstream = connect.upstream().unwrap();
+    assert_eq!((upstream.header(":path"), upstream.header("x-b")), (None, None));
+    assert_eq!(upstream.header(":authority").as_deref(), Some("a.test:443"));
     let upgrade = host.get("/").header("connection", "Upgrade").header("upgrade", "websocket").send();
     let forwarded = upgrade.forwarded();
     assert_eq!(forwarded.header("upgrade").as_deref(), Some("websocket"));

@@ -9,7 +9,7 @@ const RULES: &str = r#"{"rules": [{
     "response_trailers": [{"op": "set", "name": "x-path", "value": "${path}"}, {"op": "remove", "name": "x-cost"}]}]}"#;
 
 #[test]
-fn trailers_are_changed_where_there_are_any_and_made_where_there_are_none() {
+fn trailers_are_changed_where_there_are_any_and_none_are_made_where_there_are_none() {
     let host = configured(RULES);
     let stream = host.post("/a").body("b").trailer("x-cost", "1").trailer("x-other", "2").send();
     let sent = stream.forwarded().trailers.unwrap();

@@ -30,7 +30,7 @@ impl Objective {
                 "Outcomes that are bad: `\"5xx\"`, `429`, `\"none\"`; `[\"5xx\"]` unless given",
                 |node| node.up_to(64, Status::read),
             );
-            let bad_status = bad_status?.unwrap_or_else(|| vec![Status::Code(500..=599)]);
+            let bad_status = bad_status?.unwrap_or_else(|| vec![Status::server_errors()]);
             Some(Self { name: name?, latency: latency?, bad_status })
         })
     }

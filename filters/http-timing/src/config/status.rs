@@ -3,40 +3,26 @@
 use std::ops::RangeInclusive;
 
 use filter_kit::config::Node;
+use filter_kit::when::status_or;
 
-/// Some of the outcomes of a stream.
+/// Some of the outcomes of a stream: its codes, of which 0 is that there was no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// One of these codes.
-    Code(RangeInclusive<u64>),
-    /// No response: the stream ended before there was one.
-    None,
-}
+pub struct Status(RangeInclusive<u16>);
 
 impl Status {
     /// Reads `"5xx"`, `404` or `"none"`.
     pub fn read(node: Node<'_>) -> Option<Self> {
-        node.text_or(
-            |node| {
-                node.one_of(&[
-                    ("1xx", Self::Code(100..=199)),
-                    ("2xx", Self::Code(200..=299)),
-                    ("3xx", Self::Code(300..=399)),
-                    ("4xx", Self::Code(400..=499)),
-                    ("5xx", Self::Code(500..=599)),
-                    ("none", Self::None),
-                ])
-            },
-            |node| node.integer(100..=599).map(|code| Self::Code(code..=code)),
-        )
+        status_or(node, &[("none", 0..=0)]).map(Self)
+    }
+
+    /// The codes of class 5xx.
+    pub(super) fn server_errors() -> Self {
+        Self(500..=599)
     }
 
     /// Whether `code` is one of these; 0 if there was no response.
     pub fn covers(&self, code: u64) -> bool {
-        match self {
-            Self::Code(range) => range.contains(&code),
-            Self::None => code == 0,
-        }
+        u16::try_from(code).is_ok_and(|code| self.0.contains(&code))
     }
 }
 
@@ -49,7 +35,7 @@ mod tests {
         let covers =
             |json: &str, code| filter_kit::config::read(json.as_bytes(), Status::read).unwrap().covers(code);
         assert!(covers("\"5xx\"", 503) && !covers("\"5xx\"", 499) && !covers("\"5xx\"", 0));
-        assert!(covers("404", 404) && !covers("404", 403));
+        assert!(covers("404", 404) && !covers("404", 403) && !covers("404", 65_536 + 404));
         assert!(covers("\"none\"", 0) && !covers("\"none\"", 200));
     }
 }

@@ -27,6 +27,20 @@ fn a_direction_that_is_known_can_be_given() {
 }
 
 #[test]
+fn lines_that_the_level_leaves_out_are_a_mistake() {
+    let json = |level: &str, enabled: bool| {
+        format!(r#"{{"version": 1, "log_level": "{level}", "log": {{"enabled": {enabled}}}}}"#)
+    };
+    for (level, enabled, right) in
+        [("info", true, true), ("warn", false, true), ("warn", true, false), ("error", true, false)]
+    {
+        assert_eq!(Timing::from_json(json(level, enabled).as_bytes()).is_ok(), right, "{level} {enabled}");
+    }
+    let refusal = Timing::from_json(json("warn", true).as_bytes()).unwrap_err().to_string();
+    assert_eq!(refusal, "config: `log` has lines at level `info`, which `log_level` leaves out");
+}
+
+#[test]
 fn every_mistake_is_named_at_once() {
     let json = r#"{
         "default_direction": "sideways", "labels": [], "long_lived": "maybe", "long_lived_after": "2h",
@@ -144,4 +158,23 @@ fn the_documents_say_what_is_read() {
         r#"{"version": 1, "log": {"enabled": true, "headers": ["Authorization"]}}"#,
         &with_slices(17),
     ]);
+}
+
+#[test]
+fn whatever_is_configured_is_read_or_refused_with_its_place() {
+    let docs = filter_docs::docs!(Timing::from_node);
+    docs.assert_each_mistake_is_told(
+        r#"{"version": 1, "log_level": "info", "direction": "inbound", "default_direction": "outbound",
+            "metrics": {"1xx": true, "none": true, "requests": true, "inflight": true, "ttfb": true, "upstream": true,
+                "sizes": true, "local_replies": true, "resets": true, "grpc": true, "us": true,
+                "grpc_client_errors": ["NOT_FOUND", 7], "tag_style": "istio"},
+            "long_lived": "separate", "long_lived_after": "2s",
+            "ignore": {"paths": [{"exact": "/health"}], "headers": [{"name": "x-a", "present": true}]},
+            "slices": [{"name": "api", "when": {"paths": [{"prefix": "/api/"}]}},
+                {"name": "web", "when": {"direction": "inbound", "status": ["2xx", 404], "content_types": ["text/*"]}}],
+            "slo": [{"name": "fast", "latency": "250ms"}, {"name": "up", "bad_status": ["5xx", "none", 429]}],
+            "log": {"enabled": true, "sample_per_10k": 10, "min_duration": "1s", "only_status": ["5xx", 404, "none"],
+                "max_path": 64, "query": true, "headers": ["x-tenant"], "max_per_second": 5}}"#,
+    );
+    docs.assert_survives_anything();
 }

@@ -12,6 +12,8 @@
 use std::cell::RefCell;
 use std::ptr::null_mut;
 
+use filter_kit::level::Level;
+
 use crate::Kind;
 
 thread_local! {
@@ -204,18 +206,15 @@ pub(super) fn foreign<const N: usize>(name: &str, argument: &[u8]) -> Option<[u8
     answer(hostcall, |value| value.try_into().ok())?
 }
 
-/// How a line is marked in Envoy's log.
-#[derive(Clone, Copy)]
-pub(super) enum Level {
-    Info = 2,
-    Warn = 3,
-    Error = 4,
-}
-
 /// Writes a line into Envoy's log.
 pub(super) fn log(level: Level, text: &str) {
+    let number = match level {
+        Level::Info => 2,
+        Level::Warn => 3,
+        Level::Error => 4,
+    };
     // SAFETY: the text is valid for its length.
-    unsafe { import::proxy_log(level as u32, text.as_ptr(), text.len()) };
+    unsafe { import::proxy_log(number, text.as_ptr(), text.len()) };
 }
 
 /// The id of a new metric. Envoy gives a new one at every definition, even of a name it has (Envoy 1.40,

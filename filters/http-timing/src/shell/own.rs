@@ -12,13 +12,22 @@ pub(super) struct Own {
     rejects: Option<u32>,
     missing: Option<u32>,
     clock: Option<u32>,
+    errors: Option<u32>,
     lines: Option<u32>,
     dropped: Option<u32>,
 }
 
 impl Own {
     pub(super) const fn none() -> Self {
-        Self { loads: None, rejects: None, missing: None, clock: None, lines: None, dropped: None }
+        Self {
+            loads: None,
+            rejects: None,
+            missing: None,
+            clock: None,
+            errors: None,
+            lines: None,
+            dropped: None,
+        }
     }
 
     /// Has `define` make them, or find them.
@@ -29,6 +38,7 @@ impl Own {
             rejects: counter("config_rejects_total"),
             missing: counter("missing_attributes_total"),
             clock: counter("clock_errors_total"),
+            errors: counter("errors_total"),
             lines: counter("log_lines_total"),
             dropped: counter("log_dropped_total"),
         }
@@ -45,6 +55,9 @@ impl Own {
         }
         if faults.clock {
             count(self.clock);
+        }
+        if faults != Faults::default() {
+            count(self.errors);
         }
     }
 

@@ -1,7 +1,6 @@
 //! How streams end.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 
 use super::*;
 
@@ -58,7 +57,7 @@ fn a_timeout_is_a_504_of_envoy_and_no_reset() {
 
 #[test]
 fn a_response_that_breaks_off_has_its_class_and_is_a_reset() {
-    let upstream = raw(|mut stream| {
+    let upstream = serving(|mut stream| {
         read_head(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").unwrap();
     });
@@ -143,10 +142,7 @@ fn a_request_of_http_1_0_is_counted_as_any_other() {
             json!({"accept_http_10": true, "default_host_for_http_10": "shop.test"});
     }))
     .start();
-    let mut client = TcpStream::connect(envoy.proxy()).unwrap();
-    client.write_all(b"GET /404 HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
+    let answer = envoy.raw("GET /404 HTTP/1.0\r\n\r\n");
     assert!(answer.contains(" 404 "), "{answer}");
     envoy.wait_for_stat("wasm_http_inbound_requests_total", 1);
     assert_eq!(counts(&envoy, ["responses_total_4xx", "inflight"]), [1, 0]);
@@ -154,7 +150,7 @@ fn a_request_of_http_1_0_is_counted_as_any_other() {
 
 #[test]
 fn hints_before_the_response_are_not_the_response() {
-    let upstream = raw(|mut stream| {
+    let upstream = serving(|mut stream| {
         read_head(&mut stream);
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
         stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n").unwrap();

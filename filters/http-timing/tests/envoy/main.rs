@@ -12,11 +12,9 @@ mod once;
 mod reload;
 mod streams;
 
-use std::io::Read;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use meshloom_lab::{Bootstrap, Envoy, Reply, Request, Starting, Upstream, metric};
+use meshloom_lab::{Bootstrap, Envoy, Reply, Request, Starting, Upstream, metric, read_head, serving};
 use serde_json::{Value, json};
 
 /// The filter's bootstrap, with the configuration that is the default, at a listener of that direction.
@@ -67,29 +65,6 @@ fn sum(envoy: &Envoy, name: &str) -> f64 {
     let text = envoy.prometheus();
     let line = format!("wasm_http_inbound_{name}_sum{{}} ");
     text.lines().find_map(|other| other.strip_prefix(&line)).unwrap().parse().unwrap()
-}
-
-/// A server that does with each connection what `serve` says, for what no proper server does.
-fn raw(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let serve = serve.clone();
-            std::thread::spawn(move || serve(stream));
-        }
-    });
-    address
-}
-
-/// Reads up to the empty line.
-fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
-        head.extend(byte);
-    }
-    String::from_utf8_lossy(&head).into_owned()
 }
 
 #[test]
@@ -245,9 +220,15 @@ fn metrics_carry_the_names_of_the_lab_and_nothing_of_a_request() {
             expected.push(format!("wasmcustom.wasm_http_{direction}_responses_total_{class}"));
         }
     }
-    for what in
-        ["clock_errors", "config_loads", "config_rejects", "log_dropped", "log_lines", "missing_attributes"]
-    {
+    for what in [
+        "clock_errors",
+        "config_loads",
+        "config_rejects",
+        "errors",
+        "log_dropped",
+        "log_lines",
+        "missing_attributes",
+    ] {
         expected.push(format!("wasmcustom.wasm_http_timing_{what}_total"));
     }
     names.sort_unstable();

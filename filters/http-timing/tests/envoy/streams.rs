@@ -1,7 +1,7 @@
 //! Streams that are meant to last.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::SocketAddr;
 
 use super::*;
 
@@ -10,7 +10,7 @@ const LONG: Duration = Duration::from_millis(400);
 
 /// Echoes what comes after `answer`.
 fn echo(answer: &'static str) -> SocketAddr {
-    raw(move |mut stream| {
+    serving(move |mut stream| {
         if !answer.is_empty() {
             read_head(&mut stream);
             stream.write_all(answer.as_bytes()).unwrap();
@@ -24,7 +24,7 @@ fn echo(answer: &'static str) -> SocketAddr {
 
 /// Speaks to the upstream through a tunnel that this request opens, for a while.
 fn tunnel(envoy: &Envoy, head: &str, expected: &str) {
-    let mut client = TcpStream::connect(envoy.proxy()).unwrap();
+    let mut client = envoy.connect();
     client.write_all(head.as_bytes()).unwrap();
     let answer = read_head(&mut client);
     assert!(answer.starts_with(expected), "{answer}");

@@ -40,8 +40,20 @@ fn a_host_with_the_names_of_old_is_understood() {
     assert_eq!((responses(&host, "outbound")[0], host.counter(MISSING)), (1, 0));
 }
 
+#[test]
+fn a_metric_that_the_host_refuses_is_warned_of_unless_the_level_is_above_that() {
+    for (level, logged) in [("info", true), ("warn", true), ("error", false)] {
+        let host = at(INBOUND, json!({"version": 1}));
+        host.fail("proxy_define_metric", Status::InternalFailure, 100);
+        let json = json!({"version": 1, "log_level": level, "metrics": {"requests": true}});
+        host.reconfigure("http-timing", json.to_string()).unwrap();
+        assert_eq!(!host.logs(Level::Warn).is_empty(), logged, "{level}");
+    }
+}
+
 const MISSING: &str = "wasm_http_timing_missing_attributes_total";
 const CLOCK: &str = "wasm_http_timing_clock_errors_total";
+const ERRORS: &str = "wasm_http_timing_errors_total";
 
 #[test]
 fn attributes_that_are_missing_are_counted_and_the_response_all_the_same() {
@@ -71,7 +83,10 @@ fn a_clock_that_goes_back_and_a_duration_beyond_belief_are_counted() {
     host.get("/").property("request.duration", -1_i64).send().respond(Response::new(200));
     host.get("/").property("request.duration", i64::MAX).send().respond(Response::new(200));
     assert_eq!(durations(&host, "inbound"), [0, 0, 86_400_000]);
-    assert_eq!((host.counter(CLOCK), host.counter(MISSING)), (3, 1));
+    // One of the streams has both.
+    assert_eq!((host.counter(CLOCK), host.counter(MISSING), host.counter(ERRORS)), (3, 1, 3));
+    exchange(&host, 200, 5);
+    assert_eq!(host.counter(ERRORS), 3);
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn metrics_carry_fixed_names_and_nothing_of_a_request() {
         "clock_errors_total",
         "config_loads_total",
         "config_rejects_total",
+        "errors_total",
         "log_dropped_total",
         "log_lines_total",
         "missing_attributes_total",
