@@ -24,6 +24,11 @@ pub fn pairs(map: Map) -> Vec<u8> {
     abi::pairs(map as u32).unwrap_or_default()
 }
 
+/// The first value of a header.
+pub fn first(map: Map, name: &str) -> Option<Vec<u8>> {
+    abi::header(map as u32, name)
+}
+
 /// Puts one line in place of all that have the name. Whether the host did so.
 pub fn replace(map: Map, name: &[u8], value: &[u8]) -> bool {
     abi::replace(map as u32, name, value)

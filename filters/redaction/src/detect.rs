@@ -8,12 +8,14 @@ mod ip;
 mod key;
 pub(crate) mod literal;
 mod phone;
+pub(crate) mod regex;
 pub(crate) mod rest;
 mod ssn;
 pub(crate) mod value;
 
 use crate::text::{More, Text};
 use literal::Literals;
+use regex::Expression;
 use rest::Rest;
 
 /// What is found.
@@ -36,6 +38,7 @@ pub(crate) enum Kind {
     /// Values after these keys.
     Assignment(Keys),
     Literal(Literals),
+    Regex(Expression),
 }
 
 /// Whether a match may stand in the middle of a word.
@@ -133,6 +136,7 @@ impl Kind {
                 let assignment::Assigned { start, verdict, quotes } = assignment::at(text, at, keys, cap);
                 return Found { start, verdict, quotes };
             }
+            Self::Regex(expression) => (at, expression.at(text, at, boundary)),
             Self::Literal(literals) => (at, literals.at(text, at, boundary)),
         };
         Found { start, verdict, quotes: None }

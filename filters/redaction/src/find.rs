@@ -73,7 +73,7 @@ impl Finder {
         let mut bytes = prefilter::NOTHING;
         let mut json = prefilter::NOTHING;
         for (index, pattern) in patterns.iter().enumerate() {
-            let own = classes::of(&pattern.kind, pattern.boundary);
+            let own = classes::of(&pattern.kind);
             for (group, around) in [Some(own), classes::also(&pattern.kind)].into_iter().flatten() {
                 prefilter::add(&mut bytes, group, around);
                 if let Some(members) = groups.get_mut(group) {
@@ -93,6 +93,11 @@ impl Finder {
             groups,
             patterns,
         }
+    }
+
+    /// What is looked for.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        &self.patterns
     }
 
     /// The next place from `from` on in JSON as it is written where there may be something in a string without escapes;

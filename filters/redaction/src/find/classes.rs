@@ -1,57 +1,8 @@
 //! Which bytes make a place worth a look: for each group of detectors a byte before, and three from the place on.
 
-use crate::detect::{Boundary, Kind};
+pub(super) use crate::bytes::Bytes;
+use crate::detect::Kind;
 use crate::text::Text;
-
-/// Bytes, as a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bytes([u64; 4]);
-
-impl Bytes {
-    pub(super) const NONE: Self = Self([0; 4]);
-    pub(super) const ALL: Self = Self([u64::MAX; 4]);
-
-    pub(super) const fn of(bytes: &[u8]) -> Self {
-        let mut set = Self::NONE;
-        let mut rest = bytes;
-        while let [first, others @ ..] = rest {
-            set = set.with(*first, *first);
-            rest = others;
-        }
-        set
-    }
-
-    /// With the bytes from `first` to `last`.
-    pub(super) const fn with(self, first: u8, last: u8) -> Self {
-        let Self([mut a, mut b, mut c, mut d]) = self;
-        let mut byte = first as u32;
-        while byte <= last as u32 {
-            let bit = 1 << (byte % 64);
-            match byte / 64 {
-                0 => a |= bit,
-                1 => b |= bit,
-                2 => c |= bit,
-                _ => d |= bit,
-            }
-            byte += 1;
-        }
-        Self([a, b, c, d])
-    }
-
-    pub(super) const fn not(self) -> Self {
-        let Self([a, b, c, d]) = self;
-        Self([!a, !b, !c, !d])
-    }
-
-    pub(super) fn has(self, byte: u8) -> bool {
-        let word = self.0.get(usize::from(byte / 64)).copied().unwrap_or_default();
-        word & (1 << (byte % 64)) != 0
-    }
-
-    pub(super) fn add(&mut self, other: Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
-    }
-}
 
 /// The byte before a place, and the three that begin there.
 pub(super) type Around = [Bytes; 4];
@@ -65,7 +16,7 @@ const HEX: Bytes = DIGIT.with(b'a', b'f').with(b'A', b'F');
 pub(super) const GROUPS: usize = 8;
 
 /// The group of a detector, and the bytes that make a place worth asking it.
-pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
+pub(super) fn of(kind: &Kind) -> (usize, Around) {
     match kind {
         // The first of three digits: numbers are looked at once, however long they are.
         Kind::CreditCard | Kind::UsSsn { .. } => (0, [DIGIT.not(), DIGIT, DIGIT, DIGIT]),
@@ -82,11 +33,12 @@ pub(super) fn of(kind: &Kind, boundary: Boundary) -> (usize, Around) {
         Kind::PrivateKeyPem => {
             (5, [Bytes::of(b"-").not(), Bytes::of(b"-"), Bytes::of(b"-"), Bytes::of(b"-")])
         }
-        Kind::Bearer => {
-            let before = if boundary == Boundary::Word { Bytes::ALL } else { ANY };
-            (5, [before, Bytes::of(b"bB"), Bytes::of(b"eE"), Bytes::of(b"aA")])
-        }
+        Kind::Bearer => (5, [ANY, Bytes::of(b"bB"), Bytes::of(b"eE"), Bytes::of(b"aA")]),
         Kind::Assignment(_) => (6, [ANY, Bytes::of(b"="), ANY, ANY]),
+        Kind::Regex(expression) => {
+            let [first, second, third] = expression.regex.begins().map(|bytes| bytes.unwrap_or(ANY));
+            (7, [ANY, first, second, third])
+        }
         Kind::Literal(literals) => {
             let at = |place| literals.bytes_at(place).map_or(ANY, |bytes| Bytes::of(&bytes));
             (7, [ANY, at(0), at(1), at(2)])

@@ -7,12 +7,12 @@ mod plain;
 mod token;
 
 use super::Tally;
-use super::edit::Edit;
+use super::edit::{Edit, shift};
 use super::nested::Nested;
 use super::stack::Stack;
 use super::unit::Unit;
 use crate::rules::Rules;
-use crate::text::REACH;
+use crate::text;
 
 /// The longest name that is compared with names of a configuration, in bytes as written.
 const LONGEST_NAME: usize = 512;
@@ -105,6 +105,11 @@ impl Json {
         }
     }
 
+    /// Whether a document has begun and not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.stack.is_empty() && self.state != State::Text
+    }
+
     /// Goes through the next piece; see [`Unit::scan`].
     pub(crate) fn scan(
         &mut self,
@@ -165,10 +170,7 @@ impl Json {
     }
 
     fn remember(&mut self, bytes: &[u8]) {
-        let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
-        let old = (self.recent.len() + new.len()).saturating_sub(REACH).min(self.recent.len());
-        self.recent.drain(..old);
-        self.recent.extend_from_slice(new);
+        text::remember(&mut self.recent, bytes);
     }
 
     #[inline]
@@ -224,12 +226,7 @@ impl Json {
                 self.whole(rules, bytes, at, end, edits, tally)
             }
             (State::Value { .. }, b'"') => {
-                self.state = State::InString;
-                if rules.any_near() {
-                    self.unit.begin_after(&self.name);
-                } else {
-                    self.unit.reset();
-                }
+                self.begin_string(rules);
                 self.string(rules, bytes, at + 1, end, edits, tally)
             }
             (State::Value { .. }, b'{' | b'[') => {
@@ -271,6 +268,16 @@ impl Json {
         }
     }
 
+    /// What comes is a string that is looked into.
+    fn begin_string(&mut self, rules: &Rules) {
+        self.state = State::InString;
+        if rules.any_near() {
+            self.unit.begin_after(&self.name);
+        } else {
+            self.unit.reset();
+        }
+    }
+
     fn next_item(&mut self, rules: &Rules) {
         if !rules.pointers.is_empty() {
             self.target = self.stack.item(&rules.pointers).and_then(|number| rules.pointed(number));
@@ -280,12 +287,5 @@ impl Json {
     fn after_value(&mut self) {
         self.target = None;
         self.state = State::Comma;
-    }
-}
-
-/// Edits of a part become edits of the whole.
-fn shift(edits: &mut [Edit], first: usize, by: usize) {
-    for edit in edits.iter_mut().skip(first) {
-        edit.range = edit.range.start + by..edit.range.end + by;
     }
 }

@@ -1,10 +1,10 @@
 //! One token after the other: names, strings that are looked into, numbers and words.
 
-use super::{Json, LONGEST_NAME, LONGEST_SCALAR, LONGEST_WORD, Part, State, shift};
+use super::{Json, LONGEST_NAME, LONGEST_SCALAR, LONGEST_WORD, Part, State};
 use crate::rules::Rules;
 use crate::scan::Tally;
 use crate::scan::decode::{self, Decoded};
-use crate::scan::edit::Edit;
+use crate::scan::edit::{Edit, shift};
 use crate::scan::quote::{closing, quote_or_escape};
 
 impl Json {
