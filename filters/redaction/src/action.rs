@@ -52,7 +52,12 @@ impl Action {
     }
 
     /// What stands in place of a match. `runs_on`: it is longer than what is here. `tokens`: those of the exchange.
-    pub(crate) fn change(&self, matched: &[u8], runs_on: bool, tokens: &mut Option<Tokens>) -> Option<Change> {
+    pub(crate) fn change(
+        &self,
+        matched: &[u8],
+        runs_on: bool,
+        tokens: &mut Option<Tokens>,
+    ) -> Option<Change> {
         let put = match self {
             Self::Mask(mask) => return Some(Change { put: mask.apply(matched, runs_on), masks: true }),
             Self::Replace(with) => with.as_bytes().to_vec(),

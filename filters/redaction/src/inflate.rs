@@ -65,7 +65,11 @@ impl Inflate {
     /// # Errors
     ///
     /// Why nothing more can be said of the body, and from where on.
-    pub fn next<'a>(&mut self, piece: &'a [u8], plain: &mut Vec<u8>) -> Result<&'a [u8], (Unreadable, &'a [u8])> {
+    pub fn next<'a>(
+        &mut self,
+        piece: &'a [u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<&'a [u8], (Unreadable, &'a [u8])> {
         let mut rest = piece;
         while !rest.is_empty() && plain.len() < PIECE {
             rest = self.step(rest, plain).map_err(|why| (why, rest))?;

@@ -40,7 +40,8 @@ impl Regex {
         }
         let longest = tree.longest();
         let nfa = nfa::Nfa::new(&tree).ok_or("an expression with fewer repetitions")?;
-        let dfa = Dfa::new(&nfa).ok_or("an expression that is less ambiguous: this one needs too many states")?;
+        let dfa =
+            Dfa::new(&nfa).ok_or("an expression that is less ambiguous: this one needs too many states")?;
         Ok(Self { dfa, longest })
     }
 

@@ -85,7 +85,12 @@ fn kept(node: Node<'_>) -> Option<usize> {
 
 fn replace(fields: &mut Fields<'_>) -> Option<Action> {
     fields
-        .or("with", "What stands in its place; `{kind}` in it is the kind of the detector, in capitals", MARKER, replacement)
+        .or(
+            "with",
+            "What stands in its place; `{kind}` in it is the kind of the detector, in capitals",
+            MARKER,
+            replacement,
+        )
         .map(Action::Replace)
 }
 
@@ -101,8 +106,7 @@ fn replacement(node: Node<'_>) -> Option<Box<str>> {
 }
 
 const REPLACEMENT: Text = Text::pattern(r#"^([!#-%(-9;?-\[\]-~]{1,256}|<[!#-%(-9;?-\[\]-~]{1,256}>)$"#);
-const EXPECTED_REPLACEMENT: &str =
-    "1 to 256 visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`, or such in `<` and `>`";
+const EXPECTED_REPLACEMENT: &str = "1 to 256 visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`, or such in `<` and `>`";
 
 fn hash(fields: &mut Fields<'_>) -> Option<Action> {
     let choices: [Alternative<Key>; 2] = [

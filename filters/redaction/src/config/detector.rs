@@ -177,9 +177,8 @@ fn literal(fields: &mut Fields<'_>) -> Option<Detector> {
 fn regex(fields: &mut Fields<'_>) -> Option<Detector> {
     let (name, action) = common(fields, "regex");
     let any_case = any_case(fields);
-    let pattern = fields.required("pattern", PATTERN_DOC, |node| {
-        expression(node, any_case.unwrap_or_default())
-    });
+    let pattern =
+        fields.required("pattern", PATTERN_DOC, |node| expression(node, any_case.unwrap_or_default()));
     let max_len = fields.optional(
         "max_len",
         "How long a match is at most, in bytes; required of a pattern that has no longest match, of which so much counts",
@@ -194,15 +193,16 @@ fn regex(fields: &mut Fields<'_>) -> Option<Detector> {
             return fields.problem(format!("a match of `pattern` may have {longest} bytes: `max_len` is smaller, or would be more than {MAX_LEN}"));
         }
         (None, Some(most)) => most,
-        (None, None) => return fields.problem("`pattern` has no longest match: say in `max_len` how much of one counts"),
+        (None, None) => {
+            return fields.problem("`pattern` has no longest match: say in `max_len` how much of one counts");
+        }
     };
     let kind = Kind::Regex(Expression { regex, max_len });
     let looks_for = LooksFor::Pattern(Pattern { kind, boundary: boundary?, near: near?, cap: 0 });
     Some(Detector { name: name?, action: action?, looks_for })
 }
 
-const PATTERN_DOC: &str =
-    "A regular expression without anchors, captures, lookaround and lazy repetition: each byte takes the same time";
+const PATTERN_DOC: &str = "A regular expression without anchors, captures, lookaround and lazy repetition: each byte takes the same time";
 
 /// Reads a regular expression.
 pub(super) fn expression(node: Node<'_>, any_case: bool) -> Option<Regex> {

@@ -30,8 +30,7 @@ impl Expression {
         loop {
             let full = place - start == self.max_len;
             if dfa.accepts(state) {
-                let goes_on =
-                    || Ok(text.at(place)?.is_some_and(|byte| dfa.next(state, byte).is_some()));
+                let goes_on = || Ok(text.at(place)?.is_some_and(|byte| dfa.next(state, byte).is_some()));
                 if boundary.ends(text, place)? || (full && goes_on()?) {
                     best = Some(place);
                 }

@@ -64,7 +64,8 @@ impl Held {
                 why = why.or(Some(Unreadable::Truncated));
             }
             let too_much = self.policy.mode == BodyMode::Buffer && inflate.given() > self.policy.max_body;
-            if too_much && self.stage == Stage::Collecting
+            if too_much
+                && self.stage == Stage::Collecting
                 && let Some(flow) = self.oversize(buffer, events)
             {
                 return flow;

@@ -110,7 +110,8 @@ impl Dfa {
             ended |= states.iter().any(|state| self.accepts(*state));
             let mut bytes = Bytes::NONE;
             let mut next = Vec::new();
-            for (state, byte) in states.iter().flat_map(|state| (0..=u8::MAX).map(move |byte| (*state, byte))) {
+            for (state, byte) in states.iter().flat_map(|state| (0..=u8::MAX).map(move |byte| (*state, byte)))
+            {
                 if let Some(to) = self.next(state, byte) {
                     bytes = bytes.with(byte, byte);
                     if !next.contains(&to) {

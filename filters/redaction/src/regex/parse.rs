@@ -96,7 +96,9 @@ impl Parser<'_> {
             Some('.') => Bytes::of(b"\n").not(),
             Some('\\') => self.escape()?,
             Some('^' | '$') => return Err(NO_ANCHORS.to_owned()),
-            Some('*' | '+' | '?' | '{') => return Err("something before each `*`, `+`, `?` and `{`".to_owned()),
+            Some('*' | '+' | '?' | '{') => {
+                return Err("something before each `*`, `+`, `?` and `{`".to_owned());
+            }
             Some(other) if other.is_ascii() => Bytes::of(&[byte(other)]),
             // A character of several bytes.
             Some(other) => {
@@ -193,7 +195,11 @@ impl Parser<'_> {
             }
             Some('b' | 'B' | 'A' | 'z' | 'Z') => return Err(NO_ANCHORS.to_owned()),
             Some(other) if other.is_ascii_punctuation() => Bytes::of(&[byte(other)]),
-            _ => return Err("one of d, D, w, W, s, S, n, r, t, x or a punctuation mark after each `\\`".to_owned()),
+            _ => {
+                return Err(
+                    "one of d, D, w, W, s, S, n, r, t, x or a punctuation mark after each `\\`".to_owned()
+                );
+            }
         })
     }
 

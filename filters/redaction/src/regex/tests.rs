@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn covers(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern, false).unwrap_or_else(|expected| panic!("{pattern}: expected {expected}")).covers(text.as_bytes())
+    Regex::new(pattern, false)
+        .unwrap_or_else(|expected| panic!("{pattern}: expected {expected}"))
+        .covers(text.as_bytes())
 }
 
 #[test]
@@ -26,7 +28,9 @@ fn expressions_are_read_as_others_read_them() {
             assert!(Regex::new(pattern, false).is_err(), "{pattern}");
         }
         yes.iter().for_each(|text| assert!(covers(pattern, text), "{pattern} should match {text}"));
-        no.iter().filter(|_| !yes.is_empty()).for_each(|text| assert!(!covers(pattern, text), "{pattern} matches {text}"));
+        no.iter()
+            .filter(|_| !yes.is_empty())
+            .for_each(|text| assert!(!covers(pattern, text), "{pattern} matches {text}"));
     }
     let any = Regex::new("acc-[a-f]", true).unwrap();
     assert!(any.covers(b"ACC-F") && any.covers(b"aCc-b") && !any.covers(b"acc-G"));
@@ -62,14 +66,17 @@ fn what_cannot_be_matched_in_even_time_is_refused_with_what_would_be_right() {
 
 #[test]
 fn the_longest_match_is_known_where_there_is_one() {
-    for (pattern, longest) in [("ab|c{2,5}", Some(5)), ("a+", None), ("(ab?){3}", Some(6)), ("x(b{0})*", Some(1))] {
+    for (pattern, longest) in
+        [("ab|c{2,5}", Some(5)), ("a+", None), ("(ab?){3}", Some(6)), ("x(b{0})*", Some(1))]
+    {
         assert_eq!(Regex::new(pattern, false).unwrap().longest(), longest, "{pattern}");
     }
 }
 
 /// Expressions of all kinds, over few letters so that they often match.
 fn pattern() -> impl Strategy<Value = String> {
-    let leaf = proptest::sample::select(&["a", "b", "c", "[ab]", "[^a]", ".", r"\d", "1"][..]).prop_map(str::to_owned);
+    let leaf = proptest::sample::select(&["a", "b", "c", "[ab]", "[^a]", ".", r"\d", "1"][..])
+        .prop_map(str::to_owned);
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}{b}")),
@@ -77,7 +84,8 @@ fn pattern() -> impl Strategy<Value = String> {
             inner.clone().prop_map(|a| format!("(?:{a})*")),
             inner.clone().prop_map(|a| format!("(?:{a})+")),
             inner.clone().prop_map(|a| format!("(?:{a})?")),
-            (inner, 0_u32..3, 0_u32..3).prop_map(|(a, least, more)| format!("(?:{a}){{{least},{}}}", least + more)),
+            (inner, 0_u32..3, 0_u32..3)
+                .prop_map(|(a, least, more)| format!("(?:{a}){{{least},{}}}", least + more)),
         ]
     })
 }

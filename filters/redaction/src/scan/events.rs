@@ -139,8 +139,7 @@ impl Events {
                     return Stretch { text, all: at, next };
                 }
             }
-            let Some(length) =
-                rest.get(at..).unwrap_or_default().iter().position(|byte| ends_line(*byte))
+            let Some(length) = rest.get(at..).unwrap_or_default().iter().position(|byte| ends_line(*byte))
             else {
                 return Stretch { text: rest.len(), all: rest.len(), next: Line::Open };
             };

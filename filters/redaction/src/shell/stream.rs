@@ -93,9 +93,9 @@ impl Stream {
     /// Whether findings have consequences, in all of an exchange or in nothing of it.
     pub(super) fn enforces(&mut self) -> bool {
         let redaction = &self.ready.redaction;
-        *self
-            .enforces
-            .get_or_insert_with(|| redaction.mode == Mode::Enforce && redaction.share.takes(filter_shell::random))
+        *self.enforces.get_or_insert_with(|| {
+            redaction.mode == Mode::Enforce && redaction.share.takes(filter_shell::random)
+        })
     }
 
     /// Whether a message about which nothing can be decided is stopped.
