@@ -6,15 +6,7 @@ use redaction::{Body, Redaction, Scanned, Scanner};
 
 /// Every kind of detector, replaced or masked.
 const CONFIGS: [&str; 2] = [
-    r#"{"version": 1, "detectors": [
-        {"name": "card", "kind": "credit_card"}, {"name": "ssn", "kind": "us_ssn"}, {"name": "mail", "kind": "email"},
-        {"name": "v4", "kind": "ipv4"}, {"name": "v6", "kind": "ipv6"}, {"name": "iban", "kind": "iban"},
-        {"name": "phone", "kind": "phone_e164"}, {"name": "jwt", "kind": "jwt"}, {"name": "aws", "kind": "aws_access_key"},
-        {"name": "pem", "kind": "private_key_pem"}, {"name": "bearer", "kind": "bearer"},
-        {"name": "secret", "kind": "assignment", "keys": ["SECRET", "pw"]},
-        {"name": "word", "kind": "literal", "literals": ["ab", "abc"], "boundary": "none"},
-        {"name": "ids", "kind": "json_keys", "keys": ["id"], "action": {"type": "remove"}},
-        {"name": "path", "kind": "json_pointer", "paths": ["/a/*/b", "/c"]}]}"#,
+    include_str!("../tests/every_kind.json"),
     r#"{"version": 1, "allow": ["a@b.co"], "json": {"names": true}, "detectors": [
         {"name": "card", "kind": "credit_card", "boundary": "none", "action": {"type": "mask", "keep_last": 4}},
         {"name": "ssn", "kind": "us_ssn", "near": {"words": ["ssn"]}, "action": {"type": "mask"}},

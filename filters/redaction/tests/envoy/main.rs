@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test: clippy knows only the functions marked so")]
 
+mod decisions;
+mod every_cut;
 mod forms;
+mod raw;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -83,7 +83,7 @@ fn types_and_their_absence_are_treated_as_is_said() {
 fn a_key_is_taken_from_the_environment_of_the_vm() {
     let hash = json!({"version": 1, "detectors": [
         {"name": "mail", "kind": "email", "action": {"type": "hash", "key_env": "REDACT_KEY"}}]});
-    let host = filter("redaction").environment("REDACT_KEY", "sixteen bytes or more").configure(&hash);
+    let host = filter("redaction").environment("REDACT_KEY", "sixteen bytes or more").configure(hash.clone());
     let hashed = through(&host, &of_type("text/plain", "ada@example.com"), &Chunks::Of(3)).text();
     let key = json!({"version": 1, "detectors": [
         {"name": "mail", "kind": "email", "action": {"type": "hash", "key": "sixteen bytes or more"}}]});
@@ -136,7 +136,7 @@ fn a_body_of_a_length_that_was_said_is_broken_off_where_it_must_not_go_on() {
 fn a_message_is_blocked_for_what_is_in_a_header_too() {
     let config = json!({"version": 1, "direction": ["request", "response"], "headers": ["x-note"],
         "detectors": [{"name": "card", "kind": "credit_card", "action": {"type": "block"}}]});
-    let host = filter("redaction").configure(&config);
+    let host = filter("redaction").configure(config.clone());
     let refused = host.get("/").header("x-note", "4111111111111111").send();
     assert_eq!(refused.answered().status(), 403);
     for body in ["a body", ""] {
