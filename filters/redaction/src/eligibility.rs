@@ -204,7 +204,11 @@ mod tests {
 
     #[test]
     fn what_has_no_body_keeps_its_headers() {
-        let ranges = Head { status: b"206", content_type: Some(b"multipart/byteranges; boundary=x"), ..Head::default() };
+        let ranges = Head {
+            status: b"206",
+            content_type: Some(b"multipart/byteranges; boundary=x"),
+            ..Head::default()
+        };
         assert!(DEFAULT.decide(ranges).is_ok(), "what a part is in is no reason to let it pass");
         for head in [
             Head { end_of_stream: true, ..Head::default() },

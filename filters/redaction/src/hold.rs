@@ -72,6 +72,8 @@ pub struct Held {
     reports: bool,
     /// How many bytes of the host's buffer are decided, at its beginning.
     front: usize,
+    /// How many bytes behind those were looked into before.
+    again: usize,
     /// What is not decided and not in the host's buffer.
     tail: Vec<u8>,
     changed: bool,
@@ -102,6 +104,7 @@ impl Held {
             policy,
             reports,
             front: 0,
+            again: 0,
             tail: Vec::new(),
             changed: false,
             stopped: false,
@@ -207,7 +210,8 @@ impl Held {
             joined = [self.tail.as_slice(), new].concat();
             joined.as_slice()
         };
-        events.scanned = length(new);
+        let again = std::mem::take(&mut self.again);
+        events.scanned = length(new.get(again..).unwrap_or_default());
         let Scanned { consumed, put } = self.scanner.scan(rules, piece, end);
         let (decided, undecided) = piece.split_at(consumed.min(piece.len()));
         if self.reports {
@@ -231,7 +235,7 @@ impl Held {
         }
         if !self.stopped {
             // The first piece with something undecided stays where it is.
-            self.front = put.len();
+            (self.front, self.again) = (put.len(), undecided.len());
             self.stopped = true;
             let written = !rewritten || write(buffer, put, undecided);
             return if written { Flow::Pause } else { self.refused(buffer, events) };

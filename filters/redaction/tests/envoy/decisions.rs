@@ -17,7 +17,10 @@ const BLOCKS: &str = r#"{"name": "card", "kind": "credit_card", "action": {"type
 #[test]
 fn a_blocked_body_whose_length_was_said_is_broken_off_in_http_1_and_2() {
     for (config, body) in [
-        (format!(r#"{{"version": 1, "preserve_length": true, "detectors": [{BLOCKS}]}}"#), "one 4111111111111111 two".to_owned()),
+        (
+            format!(r#"{{"version": 1, "preserve_length": true, "detectors": [{BLOCKS}]}}"#),
+            "one 4111111111111111 two".to_owned(),
+        ),
         (
             format!(
                 r#"{{"version": 1, "preserve_length": true, "detectors": [{BLOCKS}], "body": {{"mode": "buffer", "max_body_bytes": 1024, "on_oversize": "block"}}}}"#
@@ -41,7 +44,9 @@ fn a_blocked_body_whose_length_was_said_is_broken_off_in_http_1_and_2() {
 
 #[test]
 fn what_is_in_a_header_blocks_a_message() {
-    let config = format!(r#"{{"version": 1, "direction": ["request", "response"], "headers": ["x-note"], "detectors": [{BLOCKS}]}}"#);
+    let config = format!(
+        r#"{{"version": 1, "direction": ["request", "response"], "headers": ["x-note"], "detectors": [{BLOCKS}]}}"#
+    );
     let (upstream, envoy) = configured(&config, text("a body").header("x-note", "4111111111111111"));
     for http2 in [false, true] {
         let request = |envoy: &Envoy| if http2 { envoy.get("/").http2() } else { envoy.get("/") };
@@ -49,7 +54,11 @@ fn what_is_in_a_header_blocks_a_message() {
         assert_eq!((refused.status, refused.complete), (403, true), "http2 {http2}");
         assert_eq!(upstream.seen().len(), 0);
         let response = request(&envoy).send();
-        assert_eq!((response.status, response.text().as_str(), response.complete), (502, "", true), "http2 {http2}");
+        assert_eq!(
+            (response.status, response.text().as_str(), response.complete),
+            (502, "", true),
+            "http2 {http2}"
+        );
         assert_eq!(response.header("x-note"), None);
         upstream.forget();
     }
@@ -69,7 +78,11 @@ fn echo() -> std::net::SocketAddr {
                 line.clear();
                 lines.read_line(&mut line).unwrap();
             }
-            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").unwrap();
+            stream
+                .write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+                )
+                .unwrap();
             let mut bytes = [0; 64];
             while let Ok(length @ 1..) = lines.read(&mut bytes) {
                 stream.write_all(&bytes[..length]).unwrap();
@@ -82,13 +95,16 @@ fn echo() -> std::net::SocketAddr {
 #[test]
 fn a_client_may_say_what_it_likes_once_protocols_are_switched() {
     let config = r#"{"version": 1, "direction": ["request", "response"], "detectors": [{"name": "mail", "kind": "email"}]}"#;
-    let bootstrap = Bootstrap::filter("redaction").configure("redaction", config).upstream(echo()).connection_manager(
-        |manager| manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }]),
-    );
+    let bootstrap = Bootstrap::filter("redaction")
+        .configure("redaction", config)
+        .upstream(echo())
+        .connection_manager(|manager| manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }]));
     let envoy = Envoy::with(bootstrap).start();
     let mut stream = std::net::TcpStream::connect(envoy.proxy()).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        .unwrap();
     let mut seen = Vec::new();
     let mut until = |stream: &mut std::net::TcpStream, end: &[u8]| {
         while !seen.ends_with(end) {
@@ -134,10 +150,12 @@ fn what_was_found_is_told_in_the_access_log_and_in_a_trailer() {
             });
         let envoy = Envoy::with(bootstrap).start();
         for http2 in [false, true] {
-            let request = envoy.request("POST", "/").header("content-type", "text/plain").body("eve@example.com");
+            let request =
+                envoy.request("POST", "/").header("content-type", "text/plain").body("eve@example.com");
             let response = if http2 { request.http2() } else { request }.send();
             assert_eq!(response.text(), "[REDACTED] [REDACTED]");
-            let told = response.trailers.iter().find(|(name, _)| name == "x-dlp").map(|(_, value)| value.clone());
+            let told =
+                response.trailers.iter().find(|(name, _)| name == "x-dlp").map(|(_, value)| value.clone());
             assert_eq!(told.as_deref(), Some(&b"mail=2,card=1"[..]), "http2 {http2}, trailers {trailers}");
         }
         drop(envoy);
@@ -157,13 +175,15 @@ fn tokens_come_back_in_http_1_and_2() {
         text("").chunks([format!("{body}, {}", &body[..cut]), body[cut..].to_owned()])
     });
     for h2_upstream in [false, true] {
-        let mut bootstrap = Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
+        let mut bootstrap =
+            Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
         if h2_upstream {
             bootstrap = bootstrap.http2_upstream();
         }
         let envoy = Envoy::with(bootstrap).start();
         for http2 in [false, true] {
-            let request = envoy.request("POST", "/").header("content-type", "text/plain").body("to ada@example.com");
+            let request =
+                envoy.request("POST", "/").header("content-type", "text/plain").body("to ada@example.com");
             let response = if http2 { request.http2() } else { request }.send();
             assert_eq!(response.text(), "to ada@example.com, to ada@example.com", "http2 {http2}");
         }
@@ -172,10 +192,16 @@ fn tokens_come_back_in_http_1_and_2() {
 
 #[test]
 fn two_redactions_in_a_chain_each_do_their_part() {
-    let upstream = Upstream::answering(|_| text("").chunks(["4111 1111 1111 11", "11 and ada@exam", "ple.com"]).trailer("x", "1"));
+    let upstream = Upstream::answering(|_| {
+        text("").chunks(["4111 1111 1111 11", "11 and ada@exam", "ple.com"]).trailer("x", "1")
+    });
     let cards = r#"{"version": 1, "detectors": [{"name": "card", "kind": "credit_card"}]}"#;
-    let mails = r#"{"version": 1, "detectors": [{"name": "mail", "kind": "email", "action": {"type": "mask"}}]}"#;
-    let bootstrap = Bootstrap::filter("redaction").configure("redaction", cards).upstream(upstream.address()).http2_upstream();
+    let mails =
+        r#"{"version": 1, "detectors": [{"name": "mail", "kind": "email", "action": {"type": "mask"}}]}"#;
+    let bootstrap = Bootstrap::filter("redaction")
+        .configure("redaction", cards)
+        .upstream(upstream.address())
+        .http2_upstream();
     let bootstrap = bootstrap.connection_manager(|manager| {
         let filters = manager["http_filters"].as_array_mut().unwrap();
         let mut second = filters[0].clone();
@@ -216,7 +242,12 @@ fn wants_lengths() -> std::net::SocketAddr {
                 }
                 None => ("411 Length Required", String::new()),
             };
-            write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .unwrap();
         }
     });
     address
@@ -228,9 +259,11 @@ fn an_upstream_that_takes_no_chunks_gets_a_length_where_that_is_kept() {
         let config = format!(
             r#"{{"version": 1, "direction": ["request"], "preserve_length": {keeps}, "detectors": [{{"name": "mail", "kind": "email", "action": {{"type": "mask"}}}}]}}"#
         );
-        let bootstrap = Bootstrap::filter("redaction").configure("redaction", config).upstream(wants_lengths());
+        let bootstrap =
+            Bootstrap::filter("redaction").configure("redaction", config).upstream(wants_lengths());
         let envoy = Envoy::with(bootstrap).start();
-        let request = envoy.request("POST", "/").header("content-type", "text/plain").body("to ada@example.com");
+        let request =
+            envoy.request("POST", "/").header("content-type", "text/plain").body("to ada@example.com");
         let response = request.send();
         assert_eq!((response.status, response.text().as_str()), (status, body), "preserve_length {keeps}");
     }
@@ -260,23 +293,38 @@ fn a_content_length_that_is_wrong_hides_nothing() {
     let config = r#"{"version": 1, "detectors": [{"name": "mail", "kind": "email"}]}"#;
     for (answer, complete) in [
         // Shorter than it was said: the upstream breaks off.
-        ("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\nto ada@example.com", false),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\nto ada@example.com",
+            false,
+        ),
         // Longer: the rest is no part of it.
-        ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 18\r\n\r\nto ada@example.com eve@example.com", true),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 18\r\n\r\nto ada@example.com eve@example.com",
+            true,
+        ),
     ] {
-        let envoy = Envoy::with(Bootstrap::filter("redaction").configure("redaction", config).upstream(saying(answer))).start();
+        let envoy = Envoy::with(
+            Bootstrap::filter("redaction").configure("redaction", config).upstream(saying(answer)),
+        )
+        .start();
         let response = envoy.get("/").send();
-        assert!(!response.text().contains("ada@example.com") && !response.text().contains("eve@"), "{}", response.text());
+        assert!(
+            !response.text().contains("ada@example.com") && !response.text().contains("eve@"),
+            "{}",
+            response.text()
+        );
         assert_eq!(response.complete, complete, "{answer}");
     }
 }
 
 #[test]
 fn ranges_of_several_parts_do_not_pass() {
-    let parts = "--b\r\ncontent-type: text/plain\r\ncontent-range: bytes 0-8/20\r\n\r\n4111 1111\r\n--b--\r\n";
+    let parts =
+        "--b\r\ncontent-type: text/plain\r\ncontent-range: bytes 0-8/20\r\n\r\n4111 1111\r\n--b--\r\n";
     let reply = Reply::new(206, parts).header("content-type", "multipart/byteranges; boundary=b");
     for (rest, status) in [("", 502), (r#", "fail": "open""#, 206), (r#", "on_range": "skip""#, 206)] {
-        let config = format!(r#"{{"version": 1, "detectors": [{{"name": "card", "kind": "credit_card"}}]{rest}}}"#);
+        let config =
+            format!(r#"{{"version": 1, "detectors": [{{"name": "card", "kind": "credit_card"}}]{rest}}}"#);
         let (_upstream, envoy) = configured(&config, reply.clone());
         let response = envoy.get("/").send();
         assert_eq!(response.status, status, "{rest}");

@@ -23,7 +23,11 @@ fn bodies() -> [(&'static str, String, String); 3] {
     [
         ("text/plain", ALL.to_owned(), NONE.to_owned()),
         ("application/json", json.clone(), gone.clone()),
-        ("text/event-stream", format!("data: {ALL}\n\ndata: {json}\n\n"), format!("data: {NONE}\n\ndata: {gone}\n\n")),
+        (
+            "text/event-stream",
+            format!("data: {ALL}\n\ndata: {json}\n\n"),
+            format!("data: {NONE}\n\ndata: {gone}\n\n"),
+        ),
     ]
 }
 
@@ -49,7 +53,9 @@ fn no_token_of_any_kind_comes_through_however_it_is_cut() {
         let mut bootstrap = Bootstrap::filter("redaction")
             .configure("redaction", EVERY_KIND)
             .upstream(upstream.address())
-            .connection_manager(|manager| manager["http_protocol_options"] = json!({"enable_trailers": true}));
+            .connection_manager(|manager| {
+                manager["http_protocol_options"] = json!({"enable_trailers": true})
+            });
         if h2_upstream {
             bootstrap = bootstrap.http2_upstream();
         }
@@ -88,10 +94,16 @@ fn no_token_of_any_kind_comes_through_however_it_is_cut() {
 fn requests_are_cut_at_every_byte_too() {
     let config = EVERY_KIND.replacen("{", r#"{"direction": ["request"], "#, 1);
     let upstream = Upstream::ok();
-    let bootstrap = Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
+    let bootstrap =
+        Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
     let envoy = Envoy::with(bootstrap).start();
     for cut in (1..ALL.len()).step_by(3) {
-        let seen = super::raw::post_in_two(envoy.proxy(), "text/plain", &ALL.as_bytes()[..cut], &ALL.as_bytes()[cut..]);
+        let seen = super::raw::post_in_two(
+            envoy.proxy(),
+            "text/plain",
+            &ALL.as_bytes()[..cut],
+            &ALL.as_bytes()[cut..],
+        );
         assert!(seen.starts_with("HTTP/1.1 200"), "{seen}");
         let bodies = upstream.seen();
         assert_eq!(String::from_utf8_lossy(&bodies.last().unwrap().body), NONE, "cut at {cut}");

@@ -149,7 +149,9 @@ fn a_length_that_is_kept_is_kept_in_every_byte() {
 
 /// Text that becomes some twenty times smaller.
 fn lines(count: usize) -> Vec<u8> {
-    (0..count).flat_map(|number| format!("a line of words that is number {number} of them\n").into_bytes()).collect()
+    (0..count)
+        .flat_map(|number| format!("a line of words that is number {number} of them\n").into_bytes())
+        .collect()
 }
 
 #[test]
@@ -173,9 +175,11 @@ fn a_buffered_body_is_as_large_as_what_it_becomes() {
     let body = gzip(&text);
     let limit = text.len() / 2;
     assert!(body.len() < limit);
-    for (oversize, first, last) in [("stream", false, false), ("skip", false, true), ("block", false, false)] {
+    for (oversize, first, last) in [("stream", false, false), ("skip", false, true), ("block", false, false)]
+    {
         for plan in [Chunks::Whole, Chunks::Of(5000)] {
-            let host = with(json!({"body": {"mode": "buffer", "max_body_bytes": limit, "on_oversize": oversize}}));
+            let host =
+                with(json!({"body": {"mode": "buffer", "max_body_bytes": limit, "on_oversize": oversize}}));
             let received = through(&host, &encoded("gzip", body.clone()), &plan).text();
             assert_eq!(received.starts_with("SECRET=hunter2"), first, "{oversize}");
             assert_eq!(received.ends_with("SECRET=hunter2\n"), last, "{oversize}");
@@ -199,7 +203,11 @@ fn a_body_that_is_broken_passes_where_what_is_undecided_does() {
         let received = through(&host, &cut_off, &plan).text();
         assert!(received.starts_with(REDACTED) && !received.contains("hunter2"), "{received}");
         let plain = encoded("gzip", b"SECRET=hunter2 is not compressed".to_vec());
-        assert_eq!(through(&host, &plain, &plan).text(), "SECRET=hunter2 is not compressed", "it cannot be looked into");
+        assert_eq!(
+            through(&host, &plain, &plan).text(),
+            "SECRET=hunter2 is not compressed",
+            "it cannot be looked into"
+        );
     }
     assert_eq!(host.counter("wasm_redaction_errors_total"), 4);
     host.assert_no_findings();

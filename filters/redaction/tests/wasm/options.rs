@@ -127,7 +127,7 @@ fn a_body_of_a_length_that_was_said_is_broken_off_where_it_must_not_go_on() {
         let host = with(&changes);
         let stream = host.get("/").send();
         let body = format!("4111111111111111 {}", "x".repeat(2000));
-        stream.respond(of_type("text/plain", body).with_header("content-length", "2017")).was_reset();
+        stream.respond(of_type("text/plain", body)).was_reset();
         assert_eq!(host.counter("wasm_redaction_blocked_total"), 1);
     }
 }
