@@ -51,8 +51,7 @@ impl Held {
     ) -> Flow {
         let (front, mut rest) = whole.split_at(self.front.min(whole.len()));
         let mut out = Out { bytes: front.to_vec(), written: 0, refused: false };
-        loop {
-            let Some(inflate) = &mut self.inflate else { break };
+        while let Some(inflate) = &mut self.inflate {
             let mut plain = Vec::new();
             let mut why = None;
             match inflate.next(rest, &mut plain) {

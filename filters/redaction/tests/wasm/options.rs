@@ -1,6 +1,6 @@
 //! What a configuration says about which bodies, headers and names of metrics.
 
-use proxy_wasm_harness::{Chunks, Response, filter, json};
+use proxy_wasm_harness::{Chunks, Level, Response, filter, json};
 
 use super::{of_type, plain, through, with};
 
@@ -90,7 +90,8 @@ fn a_key_is_taken_from_the_environment_of_the_vm() {
     let host = filter("redaction").configure(key);
     assert_eq!(through(&host, &of_type("text/plain", "ada@example.com"), &Chunks::Whole).text(), hashed);
     assert_eq!(hashed.len(), 16);
-    filter("redaction").refuses(hash);
+    let refusal = filter("redaction").refuses(hash);
+    assert_eq!(refusal.logged(Level::Error).len(), 1);
 }
 
 #[test]
