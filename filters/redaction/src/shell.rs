@@ -38,7 +38,7 @@ impl HttpContext for Stream {
         self.tunnel =
             !end_of_stream && first(Map::Request, ":method").is_some_and(|method| method == b"CONNECT");
         let enforces = self.enforces();
-        if enforces && redaction.tokenizes {
+        if redaction.tokenizes {
             self.begin_tokens();
         }
         let mut changes = Changes::to(Map::Request);

@@ -121,7 +121,8 @@ impl Stream {
             Some(held) => held.tokens().clone(),
             None => self.tokens.take(),
         };
-        if let Some(tokens) = tokens.filter(|tokens| !tokens.is_empty()) {
+        let enforces = self.enforces();
+        if let Some(tokens) = tokens.filter(|tokens| enforces && !tokens.is_empty()) {
             let redaction = &self.ready.redaction;
             self.restoring = Some(Box::new(redaction.rules.restoring(&tokens, redaction.responses)));
         }
