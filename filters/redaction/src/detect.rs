@@ -3,7 +3,7 @@
 pub(crate) mod assignment;
 mod card;
 pub(crate) mod email;
-mod iban;
+pub(crate) mod iban;
 mod ip;
 mod key;
 pub(crate) mod literal;
@@ -73,14 +73,23 @@ impl Keys {
         self.0.iter().any(|key| key.eq_ignore_ascii_case(name))
     }
 
-    /// How long they are, as bits; the last for all that are longer.
-    pub(crate) fn lengths(&self) -> u64 {
-        self.0.iter().fold(0, |lengths, key| lengths | 1 << key.len().min(63))
+    /// The signs of all of them.
+    pub(crate) fn signs(&self) -> u64 {
+        self.0.iter().fold(0, |signs, key| signs | sign(key))
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|key| &**key)
     }
+}
+
+/// One bit of many, the same for names that are the same without the case of ASCII letters: that of a name which is none of
+/// a few keys is nearly always another.
+#[inline]
+pub(crate) fn sign(name: &[u8]) -> u64 {
+    let lower = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(byte | 0x20));
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    1 << (length.wrapping_add(lower(name.first()) * 7).wrapping_add(lower(name.last()) * 11) % 64)
 }
 
 /// What a detector says of a place.

@@ -8,7 +8,7 @@ pub(crate) use pointer::Pointer;
 
 use crate::action::{Action, Change, MARKER};
 use crate::detect::literal::Literals;
-use crate::detect::{Boundary, Keys, Kind};
+use crate::detect::{Boundary, Keys, Kind, sign};
 use crate::find::{Finder, Near, Pattern};
 use crate::scan::Tally;
 use crate::tokens::Tokens;
@@ -26,8 +26,8 @@ pub struct Rules {
     releases: bool,
     /// Names of JSON members whose values go as a whole, in the order of their detectors.
     keyed: Vec<(usize, Keys)>,
-    /// How long those names are, as bits.
-    key_lengths: u64,
+    /// The signs of those names.
+    key_signs: u64,
     /// Paths to such values.
     pub(crate) pointers: Vec<Pointer>,
     pointed: Vec<usize>,
@@ -126,7 +126,7 @@ impl Rules {
             near: patterns.iter().any(|pattern| pattern.near.is_some()),
             finder: Finder::new(patterns),
             of_pattern,
-            key_lengths: keyed.iter().fold(0, |lengths, (_, keys)| lengths | keys.lengths()),
+            key_signs: keyed.iter().fold(0, |signs, (_, keys)| signs | keys.signs()),
             detectors,
             allow,
             releases,
@@ -150,7 +150,7 @@ impl Rules {
         } else {
             rules.of_pattern.clear();
             rules.keyed.clear();
-            rules.key_lengths = 0;
+            rules.key_signs = 0;
             rules.pointers.clear();
             rules.near = false;
         }
@@ -185,7 +185,7 @@ impl Rules {
     /// The first detector that has the values of members with this name.
     #[inline]
     pub(crate) fn keyed(&self, name: &[u8]) -> Option<usize> {
-        if self.key_lengths & (1 << name.len().min(63)) == 0 {
+        if self.key_signs & sign(name) == 0 {
             return None;
         }
         self.keyed.iter().find(|(_, keys)| keys.contains(name)).map(|(detector, _)| *detector)

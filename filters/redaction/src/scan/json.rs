@@ -9,6 +9,7 @@ mod token;
 use super::Tally;
 use super::edit::{Edit, shift};
 use super::nested::Nested;
+use super::quote::Marks;
 use super::stack::Stack;
 use super::unit::Unit;
 use crate::rules::Rules;
@@ -78,8 +79,15 @@ pub(crate) struct Json {
     recent: Vec<u8>,
     /// The name of the member at hand, where words nearby matter.
     name: Vec<u8>,
-    /// In the piece at hand, the next place where a string may have something.
+    ahead: Ahead,
+}
+
+/// What was seen of the piece at hand before it was come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ahead {
+    /// The next place where a string may have something.
     hit: usize,
+    marks: Marks,
 }
 
 /// What became of a part.
@@ -96,12 +104,12 @@ impl Json {
     pub(crate) fn new(rules: &Rules) -> Self {
         Self {
             state: State::Value { or_end: false },
-            stack: Stack::new(rules.pointers.len()),
+            stack: Stack::new(&rules.pointers),
             target: None,
             unit: Unit::default(),
             recent: Vec::new(),
             name: Vec::new(),
-            hit: 0,
+            ahead: Ahead::default(),
         }
     }
 
@@ -123,15 +131,12 @@ impl Json {
             return self.unit.scan(rules, bytes, end, edits, tally);
         }
         let mut at = 0;
-        self.hit = 0;
-        let plain = rules.pointers.is_empty() && !rules.any_near() && !rules.scans_names;
+        self.ahead = Ahead::default();
         loop {
-            if plain {
-                at = self.pass_plain(rules, bytes, at);
-                if at >= bytes.len() {
-                    self.remember(bytes);
-                    return at;
-                }
+            at = self.pass_plain(rules, bytes, at);
+            if at >= bytes.len() {
+                self.remember(bytes);
+                return at;
             }
             match self.part(rules, bytes, at, end, edits, tally) {
                 Part::Done(next) if next >= bytes.len() => {
@@ -147,6 +152,8 @@ impl Json {
                     tally.broken += 1;
                     self.remember(bytes.get(..place).unwrap_or_default());
                     self.unit.begin_after(&self.recent);
+                    // What is text has no place in JSON.
+                    (self.stack, self.recent, self.name) = (Stack::default(), Vec::new(), Vec::new());
                     self.state = State::Text;
                     return place + self.text(rules, bytes, place, end, edits, tally);
                 }
@@ -255,7 +262,7 @@ impl Json {
             }
             // A document of its own follows: lines of JSON. And what some put before the first (RFC 8259, section 8.1).
             (State::Comma, _) if self.stack.is_empty() => {
-                self.stack.begin(rules.pointers.len());
+                self.stack.begin(&rules.pointers);
                 self.state = State::Value { or_end: false };
                 if matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') {
                     Part::Done(at)
@@ -281,6 +288,16 @@ impl Json {
     fn next_item(&mut self, rules: &Rules) {
         if !rules.pointers.is_empty() {
             self.target = self.stack.item(&rules.pointers).and_then(|number| rules.pointed(number));
+        }
+    }
+
+    /// Takes note of the name of the member at hand, where words nearby matter.
+    fn note_name(&mut self, rules: &Rules, name: &[u8]) {
+        if rules.any_near() {
+            self.name.clear();
+            self.name.extend_from_slice(name.get(..name.len().min(64)).unwrap_or_default());
+            // So that no word goes on from it.
+            self.name.push(b' ');
         }
     }
 

@@ -5,6 +5,7 @@
 mod decisions;
 mod every_cut;
 mod forms;
+mod large;
 mod raw;
 
 use std::io::{Read, Write};

@@ -9,6 +9,7 @@ mod cost;
 mod encoded;
 mod failing;
 mod held;
+mod memory;
 mod options;
 mod requests;
 mod tokens;

@@ -8,7 +8,6 @@ use crate::scan::Tally;
 use crate::scan::decode::Decoded;
 use crate::scan::edit::Edit;
 use crate::scan::nested::Nested;
-use crate::scan::quote::closing;
 
 impl Json {
     pub(super) fn rest_of_scalar(
@@ -102,7 +101,7 @@ impl Json {
         let cap = rules.cap(detector);
         // Only what is within the cap is looked at, so that it makes no difference how much has come.
         let within = bytes.get(..bytes.len().min(at + cap + 1)).unwrap_or_default();
-        let close = closing(within, at);
+        let close = self.ahead.marks.closing(within, at);
         if close.is_none() && bytes.len() <= at + cap && !end {
             return Part::Wait(at);
         }

@@ -54,6 +54,7 @@ fn bodies() -> Vec<String> {
             "{'a': 'ada@example.com'}",
             "an ACC-12345678, ACC-1234567 and xACC-12345678, tok_a1b2c3_, tok_0123456789abcdefghijklmnop tok_.",
             "event: a\ndata: {\"dob\":\"1815\",\"m\":\"\\u0034111111111111111\"}\rdata:{\rdata: \"dob\":\rdata: [1]}\r\rdata: ada@example.com\r",
+            r#"{"m":"{'password': 'hunter2', 'x' : 1}","n":["'password' : hunter2","::1",":1",": '"]}"#,
             "data: ada@example.com\n\ndata: password='open\r\n\r\ndata: shut' +1415\n\n5550123\n\n",
         ]
         .map(str::to_owned),
