@@ -8,6 +8,8 @@ pub(crate) fn remember(behind: &mut Vec<u8>, bytes: &[u8]) {
     let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
     let old = (behind.len() + new.len()).saturating_sub(REACH).min(behind.len());
     behind.drain(..old);
+    // No more than that: many streams may stand here.
+    behind.reserve_exact(new.len());
     behind.extend_from_slice(new);
 }
 
