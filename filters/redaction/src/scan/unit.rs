@@ -35,11 +35,6 @@ impl Unit {
         self.rest.is_some()
     }
 
-    /// Whether nothing of the text has been decided.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.behind.is_empty() && self.rest.is_none()
-    }
-
     /// Goes through the next piece and adds what is to be changed in it. Answers how much of it is decided; what is not
     /// has to come again, with more behind it.
     pub(crate) fn scan(
