@@ -68,11 +68,11 @@ impl Prefilter {
             }
         }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        match self.nibbles.find(text.bytes, place, &exact) {
+        match self.nibbles.find(text.bytes, place, exact) {
             Ok(found) => return Some(found),
             Err(rest) => place = rest,
         }
-        match self.find_eight_by_eight(text.bytes, place, &exact) {
+        match self.find_eight_by_eight(text.bytes, place, exact) {
             Ok(found) => return Some(found),
             Err(rest) => place = rest,
         }
