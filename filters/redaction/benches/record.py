@@ -70,7 +70,7 @@ tables.append(("Quality", table))
 
 printed = run("cargo", "test", "--quiet", "--workspace", "--test", "wasm", "a_stream_holds", "--", "--nocapture")
 table = ["| where a stream stands | bytes of the module's memory |", "|---|---:|"]
-for what, value in re.findall(r"^(.+): (\d+) bytes for each stream$", printed, re.MULTILINE):
+for what, value in re.findall(r"^\.*(.+): (\d+) bytes for each stream$", printed, re.MULTILINE):
     rows.append(row("redaction memory", what, int(value), "bytes"))
     table.append(f"| {what} | {value} |")
 tables.append(("Memory", table))
