@@ -13,6 +13,10 @@ GUESTS := $(patsubst envoy/guests/%/Cargo.toml,%,$(wildcard envoy/guests/*/Cargo
 package = $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(1) | head -n 1)
 MODULES := $(foreach f,$(FILTERS),$(call package,filters/$(f)/Cargo.toml)) $(GUESTS)
 WASM := wasm32-unknown-unknown
+# Those that have a second module, for vectors of 128 bits: `features` in their Cargo.toml.
+VECTORS := $(foreach f,$(FILTERS),$(if $(shell grep -s '^features = \["simd128"\]' filters/$(f)/Cargo.toml),$(call package,filters/$(f)/Cargo.toml)))
+with_vectors = CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-Ctarget-feature=+simd128
+vectors_target = --target $(WASM) --target-dir "$${CARGO_TARGET_DIR:-target}/simd128"
 PACKAGES := $(addprefix -p ,$(MODULES))
 
 # Two checkouts can run side by side, each with ports of its own.
@@ -58,6 +62,7 @@ build: cargo ## Compile every filter to WebAssembly
 # One by one, as the tests compile them: together they would share the features of their dependencies, and a module
 # would change with the Cargo.toml of another.
 	@for module in $(MODULES); do $(CARGO) build --release --target $(WASM) --package $$module; done
+	@for module in $(VECTORS); do $(with_vectors) $(CARGO) build --release $(vectors_target) --package $$module; done
 
 .PHONY: optimize
 optimize: build ## Prune and optimise the modules into dist/
@@ -87,6 +92,7 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 	@$(CARGO) clippy --quiet --release --target $(WASM) $(PACKAGES) -pguest -- --deny warnings
 	@# Without its regular expressions, which a module may be built without.
 	@$(CARGO) clippy --quiet --release --target $(WASM) -pheader-mutation --no-default-features -- --deny warnings
+	@$(with_vectors) $(CARGO) clippy --quiet --release $(vectors_target) $(addprefix -p ,$(VECTORS)) -- --deny warnings
 	@scripts/check-docs.sh
 	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/docker/*.sh .ci/run; \
 		else echo "not linted: scripts, because shellcheck is not installed" >&2; fi
@@ -104,6 +110,9 @@ unit: cargo # The decisions, natively; the modules, in the harness; the manifest
 test-modules: optimize # The modules that are shipped, in the harness: `unit` has those that cargo leaves.
 	$(call say,testing the shipped modules)
 	@PWH_WASM_DIR=dist $(CARGO) test --quiet --workspace --test wasm
+	$(call say,testing the shipped modules$(,) with vectors where there are such)
+	@rm -rf dist/.vectors; mkdir -p dist/.vectors; cp dist/*.wasm dist/.vectors; cp dist/simd128/*.wasm dist/.vectors
+	@PWH_WASM_DIR=dist/.vectors $(CARGO) test --quiet --workspace --test wasm
 
 .PHONY: test
 test: test-setup lint unit size test-modules agent e2e test-up test-docs test-new-filter test-registry test-bench e2e-docker ## Run every test there is
@@ -178,6 +187,18 @@ bench: optimize python ## Measure decisions, modules and the cost in Envoy, into
 	@$(CARGO) bench --package meshloom-bench
 	$(call say,measuring the cost in Envoy)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table
+	@$(MAKE) bench-redaction
+
+.PHONY: bench-redaction
+bench-redaction: optimize # How fast redaction is, what it finds and what it holds, beside Presidio.
+	$(call say,measuring redaction)
+	@presidio=$$(scripts/tool.sh presidio) || test $$? -eq 3; PRESIDIO_PYTHON=$$presidio filters/redaction/benches/record.py
+
+.PHONY: test-large
+test-large: optimize python # Bodies of gigabytes, in the harness and in Envoy, and what they hold of memory.
+	$(call say,testing with large bodies)
+	@$(CARGO) test --quiet --workspace --test wasm -- --ignored of_ten_gigabytes
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) test --quiet --workspace --test envoy -- --ignored of_a_gigabyte
 
 .PHONY: bench-agent
 bench-agent: cargo ## Measure what the agent costs, and hold it to its goals

@@ -11,6 +11,7 @@ usage: scripts/tool.sh NAME [VERSION]
   wasm-opt          binaryen's optimiser
   oras              the OCI registry client
   registry          the CNCF distribution registry
+  presidio          the Python that has Presidio's recognizers of personal data, for `make bench`
   zig               Zig, which is also a C++ compiler for Wasm
   asc               the AssemblyScript compiler, beside the Proxy-Wasm SDK for it
   prometheus        Prometheus, which is not installed here: the one on PATH   (PROMETHEUS_BIN overrides)
@@ -126,6 +127,24 @@ httpbin() {
     printf '%s\n' "$folder/bin/python"
 }
 
+presidio() {
+    local folder=$tools/presidio
+    if [ ! -e "$folder/ready" ]; then
+        optional python3 presidio "$python_hint"
+        python3 -c 'import venv, ensurepip' 2>/dev/null || { say "warning: no presidio, because venv is missing: $python_hint"; exit 3; }
+        say "installing Presidio into .tools/ (by pip, 400 MB)"
+        exec 9>"$folder.lock"
+        flock 9
+        [ -e "$folder/ready" ] || {
+            python3 -m venv --clear "$folder"
+            python=$folder/bin/python pip install -r "$root/scripts/python/presidio.txt"
+            touch "$folder/ready"
+        }
+        exec 9>&-
+    fi
+    printf '%s\n' "$folder/bin/python"
+}
+
 wasm_opt() {
     local folder=$tools/binaryen
     if [ ! -e "$folder" ]; then
@@ -207,6 +226,7 @@ mkdir -p "$tools"
 case ${1:-} in
     envoy) shift; envoy "$@" ;;
     httpbin) httpbin ;;
+    presidio) presidio ;;
     wasm-opt) wasm_opt ;;
     zig) zig ;;
     asc) asc ;;

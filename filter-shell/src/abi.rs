@@ -37,6 +37,14 @@ mod import {
             value: *mut *mut u8,
             value_size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_continue_stream(stream: u32) -> u32;
         pub(super) fn proxy_replace_header_map_value(
             map: u32,
             name: *const u8,
@@ -95,6 +103,18 @@ pub(crate) fn pairs(map: u32) -> Option<Vec<u8>> {
 pub(crate) fn buffer(number: u32, start: usize, size: usize) -> Option<Vec<u8>> {
     // SAFETY: both out pointers are valid for a write.
     answer(|at, length| unsafe { import::proxy_get_buffer_bytes(number, start, size, at, length) })
+}
+
+/// Puts bytes in place of `size` from `start` on; whether the host did so.
+pub(crate) fn set_buffer(number: u32, start: usize, size: usize, bytes: &[u8]) -> bool {
+    // SAFETY: the bytes are valid for their length.
+    unsafe { import::proxy_set_buffer_bytes(number, start, size, bytes.as_ptr(), bytes.len()) == 0 }
+}
+
+/// Lets a stream of the ABI go on; false if the host does not.
+pub(crate) fn resume(stream: u32) -> bool {
+    // SAFETY: a number in, a number out.
+    unsafe { import::proxy_continue_stream(stream) == 0 }
 }
 
 /// Resets a stream of the ABI; false if the host does not.

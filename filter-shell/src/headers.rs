@@ -24,9 +24,9 @@ pub fn pairs(map: Map) -> Vec<u8> {
     abi::pairs(map as u32).unwrap_or_default()
 }
 
-/// The first value of the header; none if it is not there.
-pub fn first(map: Map, name: &[u8]) -> Option<Vec<u8>> {
-    abi::header(map as u32, std::str::from_utf8(name).ok()?)
+/// The first value of a header.
+pub fn first(map: Map, name: &str) -> Option<Vec<u8>> {
+    abi::header(map as u32, name)
 }
 
 /// Puts one line in place of all that have the name. Whether the host did so.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::callback::{self, Callbacks, Unclear};
 use crate::digest::Digest;
-use crate::module::{self, Malformed, Mismatch};
+use crate::module::{self, Features, Malformed, Mismatch};
 use crate::workspace::{Filter, Workspace};
 
 pub use stamp::Stamp;
@@ -61,6 +61,16 @@ pub enum Failed {
         /// What is wrong with it.
         source: Malformed,
     },
+    /// It was compiled without the feature that it is to have.
+    #[error(
+        "filter `{filter}` was compiled without the target feature `{feature}`: run `make build`, without RUSTFLAGS in the environment"
+    )]
+    Without {
+        /// The filter.
+        filter: String,
+        /// The feature.
+        feature: String,
+    },
     /// wasm-opt did not do its work.
     #[error("filter `{filter}`")]
     Refused {
@@ -100,6 +110,13 @@ pub fn optimize(
         return Ok(Outcome { fresh: true, callbacks, stamp });
     }
     let name = || filter.name.clone();
+    if let Some(feature) = &filter.feature {
+        let features =
+            Features::of_module(&compiled).map_err(|source| Failed::Malformed { filter: name(), source })?;
+        if !features.is_some_and(|features| features.has(feature)) {
+            return Err(Failed::Without { filter: name(), feature: feature.clone() });
+        }
+    }
     let mut module = module::prune(&compiled, &callbacks)
         .map_err(|source| Failed::Malformed { filter: name(), source })?;
     if let Some(wasm_opt) = wasm_opt {
@@ -194,6 +211,19 @@ mod tests {
         let second = run(&workspace).unwrap();
         assert!(!second.fresh);
         assert_eq!(second.callbacks.to_string(), "context_create delete log tick");
+    }
+
+    #[test]
+    fn a_module_that_lacks_the_feature_it_is_for_is_not_shipped() {
+        let (folder, workspace) = workspace(SOURCE, &["context_create", "delete", "log"]);
+        let mut filter = workspace.filters()[0].clone();
+        filter.feature = Some("simd128".to_owned());
+        let compiled = workspace.compiled(&filter);
+        fs::create_dir_all(compiled.parent().unwrap()).unwrap();
+        fs::copy(workspace.compiled(&workspace.filters()[0]), &compiled).unwrap();
+        let error = optimize(&workspace, &filter, None).unwrap_err().to_string();
+        assert!(error.contains("without the target feature `simd128`"), "{error}");
+        assert!(!folder.path().join("dist").exists());
     }
 
     #[test]

@@ -45,10 +45,10 @@ pub struct Workspace {
     filters: Vec<Filter>,
 }
 
-/// One folder of `filters/`.
-#[derive(Debug)]
+/// One build of one folder of `filters/`.
+#[derive(Debug, Clone)]
 pub struct Filter {
-    /// Its package, its folder, and its module in `dist/`.
+    /// Its package, its folder and its artifact; with the feature behind a dot, if it needs one.
     pub name: String,
     /// The version in its `Cargo.toml`.
     pub version: String,
@@ -60,6 +60,9 @@ pub struct Filter {
     pub folder: PathBuf,
     /// The `src` folders that make up its module: its own, and those of the workspace crates it builds on.
     pub sources: Vec<PathBuf>,
+    /// The feature of Wasm that this build of it needs, where its `Cargo.toml` asks for a second one:
+    /// `[package.metadata.meshloom] features = ["simd128"]`.
+    pub feature: Option<String>,
     /// A filter to copy from (its folder begins with `_`): built and checked like any other, never pushed.
     pub is_template: bool,
     library: String,
@@ -83,7 +86,10 @@ impl Workspace {
         let mut filters = Vec::new();
         for package in &metadata.packages {
             if package.folder().parent() == Some(&home) {
-                filters.push(filter(package, &metadata.packages)?);
+                let filter = filter(package, &metadata.packages)?;
+                let features = package.features();
+                filters.extend(features.iter().map(|feature| filter.with(feature)));
+                filters.push(filter);
             }
         }
         filters.sort_by(|a, b| a.name.cmp(&b.name));
@@ -127,22 +133,39 @@ impl Workspace {
         path.strip_prefix(&self.root).unwrap_or(path).display()
     }
 
-    /// The module as cargo leaves it.
+    /// The module as cargo leaves it: that of another feature in a folder of its own, so that neither has the other built
+    /// anew.
     #[must_use]
     pub fn compiled(&self, filter: &Filter) -> PathBuf {
-        self.target.join(WASM_TARGET).join("release").join(format!("{}.wasm", filter.library))
+        let folder = filter.feature.iter().fold(self.target.clone(), |target, feature| target.join(feature));
+        folder.join(WASM_TARGET).join("release").join(format!("{}.wasm", filter.library))
     }
 
-    /// The module as it is shipped.
+    /// The module as it is shipped: `dist/NAME.wasm`, or `dist/FEATURE/NAME.wasm`.
     #[must_use]
     pub fn shipped(&self, filter: &Filter) -> PathBuf {
-        self.root.join("dist").join(format!("{}.wasm", filter.name))
+        let folder = filter.feature.iter().fold(self.root.join("dist"), |dist, feature| dist.join(feature));
+        folder.join(format!("{}.wasm", filter.package()))
     }
 
     /// What is known of how the shipped module was made.
     #[must_use]
     pub fn stamp(&self, filter: &Filter) -> PathBuf {
         self.root.join("dist/.stamp").join(format!("{}.json", filter.name))
+    }
+}
+
+impl Filter {
+    /// The name of its package, which builds for other features share.
+    #[must_use]
+    pub fn package(&self) -> &str {
+        let suffix = self.feature.as_ref().and_then(|feature| self.name.strip_suffix(feature.as_str()));
+        suffix.and_then(|name| name.strip_suffix('.')).unwrap_or(&self.name)
+    }
+
+    /// The build of it that needs a feature.
+    fn with(&self, feature: &str) -> Self {
+        Self { name: format!("{}.{feature}", self.name), feature: Some(feature.to_owned()), ..self.clone() }
     }
 }
 
@@ -166,6 +189,7 @@ impl Filter {
             license: Some("Apache-2.0".to_owned()),
             sources: vec![folder.join("src")],
             folder,
+            feature: None,
             is_template: false,
             library: name.replace('-', "_"),
         }
@@ -189,6 +213,7 @@ fn filter(package: &Package, all: &[Package]) -> Result<Filter, Lost> {
         license: package.license.clone(),
         folder: folder.to_owned(),
         sources: folders.into_iter().map(|folder| folder.join("src")).collect(),
+        feature: None,
         is_template,
         library: library.map_or(&package.name, |target| &target.name).replace('-', "_"),
     })
@@ -223,11 +248,31 @@ struct Package {
     manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
     targets: Vec<Target>,
+    #[serde(default)]
+    metadata: Option<ForTools>,
+}
+
+/// What a `Cargo.toml` has for tools.
+#[derive(Deserialize)]
+struct ForTools {
+    meshloom: Option<ForShip>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForShip {
+    features: Vec<String>,
 }
 
 impl Package {
     fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The features that a further module of it is built for.
+    fn features(&self) -> &[String] {
+        let own = self.metadata.as_ref().and_then(|metadata| metadata.meshloom.as_ref());
+        own.map_or(&[], |own| own.features.as_slice())
     }
 }
 
@@ -292,6 +337,20 @@ mod tests {
             found.filters()[0].sources,
             [Path::new("/w/filter-kit/src"), Path::new("/w/filters/a/src")]
         );
+    }
+
+    #[test]
+    fn a_filter_has_another_module_for_each_feature_that_it_names() {
+        let mut package = package("a-b", "filters/a-b", json!([]));
+        package["metadata"] = json!({"meshloom": {"features": ["simd128"]}, "other": 1});
+        let found = workspace(json!([package])).unwrap();
+        let names: Vec<_> = found.filters().iter().map(|filter| filter.name.as_str()).collect();
+        assert_eq!(names, ["a-b", "a-b.simd128"]);
+        let with = &found.filters()[1];
+        assert_eq!(found.compiled(with), Path::new("/t/simd128/wasm32-unknown-unknown/release/a_b.wasm"));
+        assert_eq!(found.shipped(with), Path::new("/w/dist/simd128/a-b.wasm"));
+        assert_eq!(found.stamp(with), Path::new("/w/dist/.stamp/a-b.simd128.json"));
+        assert_eq!((with.package(), found.filters()[0].package()), ("a-b", "a-b"));
     }
 
     #[test]

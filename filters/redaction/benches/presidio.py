@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""What Presidio's pattern recognizers reach on the corpus of tests/quality, beside what the filter does.
+"""What Presidio's pattern recognizers reach on the corpus of tests/quality: presidio.py CORPUS.jsonl, as JSON.
 
-    PII_CORPUS=/tmp/pii.jsonl cargo test -p redaction --test quality -- --nocapture
-    pip install presidio-analyzer
-    python3 filters/redaction/benches/presidio.py /tmp/pii.jsonl
+    $(scripts/tool.sh presidio) filters/redaction/benches/presidio.py /tmp/pii.jsonl
 
 The recognizers are asked by themselves, without a language model. A finding counts as right if it is exactly the token.
 """
 import json
+import logging
 import sys
 from collections import Counter
+
+# It would fetch a newer list of public suffixes than it has; without, it says so and goes on.
+logging.getLogger("tldextract").setLevel(logging.CRITICAL)
 
 from presidio_analyzer.predefined_recognizers import (
     CreditCardRecognizer, EmailRecognizer, IbanRecognizer, IpRecognizer, PhoneRecognizer, UsSsnRecognizer)
@@ -39,7 +41,10 @@ with open(sys.argv[1], encoding="utf-8") as lines:
                 wrong[name] += bool(found) and not exact
             else:
                 wrong[name] += bool(found)
-for name in RECOGNIZERS:
-    precision = right[name] / max(1, right[name] + wrong[name])
-    recall = right[name] / max(1, right[name] + missed[name])
-    print(f"{name:16} precision {precision:.4f}  recall {recall:.4f}")
+print(json.dumps({
+    name: {
+        "precision": right[name] / max(1, right[name] + wrong[name]),
+        "recall": right[name] / max(1, right[name] + missed[name]),
+    }
+    for name in RECOGNIZERS
+}))

@@ -3,17 +3,19 @@
 pub(crate) mod assignment;
 mod card;
 pub(crate) mod email;
-mod iban;
+pub(crate) mod iban;
 mod ip;
 mod key;
 pub(crate) mod literal;
 mod phone;
+pub(crate) mod regex;
 pub(crate) mod rest;
 mod ssn;
 pub(crate) mod value;
 
 use crate::text::{More, Text};
 use literal::Literals;
+use regex::Expression;
 use rest::Rest;
 
 /// What is found.
@@ -36,6 +38,7 @@ pub(crate) enum Kind {
     /// Values after these keys.
     Assignment(Keys),
     Literal(Literals),
+    Regex(Expression),
 }
 
 /// Whether a match may stand in the middle of a word.
@@ -70,14 +73,23 @@ impl Keys {
         self.0.iter().any(|key| key.eq_ignore_ascii_case(name))
     }
 
-    /// How long they are, as bits; the last for all that are longer.
-    pub(crate) fn lengths(&self) -> u64 {
-        self.0.iter().fold(0, |lengths, key| lengths | 1 << key.len().min(63))
+    /// The signs of all of them.
+    pub(crate) fn signs(&self) -> u64 {
+        self.0.iter().fold(0, |signs, key| signs | sign(key))
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|key| &**key)
     }
+}
+
+/// One bit of many, the same for names that are the same without the case of ASCII letters: that of a name which is none of
+/// a few keys is nearly always another.
+#[inline]
+pub(crate) fn sign(name: &[u8]) -> u64 {
+    let lower = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(byte | 0x20));
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    1 << (length.wrapping_add(lower(name.first()) * 7).wrapping_add(lower(name.last()) * 11) % 64)
 }
 
 /// What a detector says of a place.
@@ -133,6 +145,7 @@ impl Kind {
                 let assignment::Assigned { start, verdict, quotes } = assignment::at(text, at, keys, cap);
                 return Found { start, verdict, quotes };
             }
+            Self::Regex(expression) => (at, expression.at(text, at, boundary)),
             Self::Literal(literals) => (at, literals.at(text, at, boundary)),
         };
         Found { start, verdict, quotes: None }

@@ -71,6 +71,11 @@ impl Eligible {
         if head.end_of_stream || head.tunnel || head.status.first() == Some(&b'1') {
             return Err(Skip::NoBody);
         }
+        // Parts of a body in parts of another: what each is, nobody has said.
+        let ranges = |value: &[u8]| essence(value) == b"multipart/byteranges";
+        if head.status == b"206" && head.content_type.is_some_and(ranges) {
+            return Ok((Body::Text, coding(head.content_encoding.unwrap_or_default())));
+        }
         let body = match head.content_type {
             None if self.unknown => Body::Text,
             None => return Err(Skip::Type),
@@ -80,8 +85,7 @@ impl Eligible {
     }
 
     fn text_type(&self, content_type: &[u8]) -> Option<Body> {
-        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-        let essence = essence.trim_ascii().to_ascii_lowercase();
+        let essence = essence(content_type);
         let (kind, subtype) = essence.split_at(essence.iter().position(|byte| *byte == b'/')?);
         // Frames of a length that is said beforehand: whatever is configured, they stay.
         if subtype.starts_with(b"/grpc") || kind == b"multipart" {
@@ -114,6 +118,12 @@ impl Eligible {
             );
         (text || self.types.is_some()).then_some(Body::Text)
     }
+}
+
+/// A media type without its parameters, in lower case.
+fn essence(content_type: &[u8]) -> Vec<u8> {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().to_ascii_lowercase()
 }
 
 fn coding(value: &[u8]) -> Coding {
@@ -194,6 +204,12 @@ mod tests {
 
     #[test]
     fn what_has_no_body_keeps_its_headers() {
+        let ranges = Head {
+            status: b"206",
+            content_type: Some(b"multipart/byteranges; boundary=x"),
+            ..Head::default()
+        };
+        assert!(DEFAULT.decide(ranges).is_ok(), "what a part is in is no reason to let it pass");
         for head in [
             Head { end_of_stream: true, ..Head::default() },
             Head { status: b"101", ..Head::default() },

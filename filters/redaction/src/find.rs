@@ -4,6 +4,7 @@
 //! the detector that is listed first. Where more has to come before that can be decided, nothing is.
 
 mod classes;
+mod glance;
 mod prefilter;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod simd;
@@ -12,6 +13,7 @@ use crate::detect::email::{self, is_local};
 use crate::detect::rest::Rest;
 use crate::detect::{Boundary, Found, Kind, Verdict};
 use crate::text::{More, REACH, Text};
+use glance::Glance;
 use prefilter::Prefilter;
 
 /// One detector as it is looked for.
@@ -63,6 +65,7 @@ pub(crate) struct Finder {
     prefilter: Prefilter,
     /// The same for JSON as it is written: a colon behind a quotation mark is none of a string there.
     json: Prefilter,
+    glance: Glance,
     has_email: bool,
     has_ipv6: bool,
 }
@@ -73,14 +76,12 @@ impl Finder {
         let mut bytes = prefilter::NOTHING;
         let mut json = prefilter::NOTHING;
         for (index, pattern) in patterns.iter().enumerate() {
-            let own = classes::of(&pattern.kind, pattern.boundary);
-            for (group, around) in [Some(own), classes::also(&pattern.kind)].into_iter().flatten() {
-                prefilter::add(&mut bytes, group, around);
-                if let Some(members) = groups.get_mut(group) {
-                    members.push(index);
-                }
+            let (group, around) = classes::of(&pattern.kind);
+            prefilter::add(&mut bytes, group, around);
+            if let Some(members) = groups.get_mut(group) {
+                members.push(index);
             }
-            for (group, around) in classes::in_json(&pattern.kind, own) {
+            for (group, around) in classes::in_json(&pattern.kind) {
                 prefilter::add(&mut json, group, around);
             }
         }
@@ -90,53 +91,42 @@ impl Finder {
             has_ipv6: has(|kind| matches!(kind, Kind::Ipv6)),
             prefilter: Prefilter::new(&bytes),
             json: Prefilter::new(&json),
+            glance: Glance::new(patterns.iter().map(|pattern| &pattern.kind)),
             groups,
             patterns,
         }
     }
 
-    /// The next place from `from` on in JSON as it is written where there may be something in a string without escapes;
-    /// the length if there is none.
-    #[inline]
-    pub(crate) fn next_in_json(&self, bytes: &[u8], from: usize) -> usize {
-        let text = Text { behind: &[], bytes, end: false };
-        let mut at = from;
-        while let Some((place, groups)) = self.json.find(&text, at) {
-            if self.worth(&text, place, groups) != 0 {
-                return place;
-            }
-            at = place + 1;
-        }
-        bytes.len()
+    /// What is looked for.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        &self.patterns
     }
 
-    /// The groups of those that a place is still worth a look of, at a second glance.
-    #[inline]
-    fn worth(&self, text: &Text<'_>, place: usize, groups: u8) -> u8 {
-        let mut groups = groups;
-        if groups & classes::NUMBERS != 0 && !classes::may_be_number(text, place) {
-            groups &= !classes::NUMBERS;
-        }
-        if groups & classes::COLONS != 0 && !classes::may_be_address(text, place) {
-            groups &= !classes::COLONS;
-        }
-        groups
+    /// The next place from `from` on in JSON as it is written where there may be something in a string without escapes that
+    /// does not begin with a colon; the length if there is none.
+    pub(crate) fn next_in_json(&self, bytes: &[u8], from: usize) -> usize {
+        let text = Text { behind: &[], bytes, end: false };
+        let found = self.json.find(&text, from, |place, groups| self.glance.at(&text, place, groups));
+        found.map_or(bytes.len(), |(place, _)| place)
     }
 
     /// What comes next at or after `from`.
     #[inline]
     pub(crate) fn next(&self, text: &Text<'_>, from: usize) -> Next {
         let mut at = from;
-        while let Some((place, groups)) = self.prefilter.find(text, at) {
-            let groups = self.worth(text, place, groups);
-            if groups != 0
-                && let Some(next) = self.look(text, from, place, groups)
-            {
+        while let Some((place, groups)) = self.worth_a_look(text, at) {
+            if let Some(next) = self.look(text, from, place, groups) {
                 return next;
             }
             at = place + 1;
         }
         Next::Wait(self.needed(text, from, text.len()))
+    }
+
+    /// The next place from `from` on, and the groups for which it is worth a look.
+    #[inline]
+    fn worth_a_look(&self, text: &Text<'_>, from: usize) -> Option<(usize, u8)> {
+        self.prefilter.find(text, from, |place, groups| self.glance.at(text, place, groups))
     }
 
     /// Asks the detectors of these groups about a place.
@@ -191,7 +181,9 @@ impl Finder {
     fn look_for_earlier(&self, text: &Text<'_>, from: usize, place: usize, start: usize, race: &mut Race) {
         let mut at = place + 1;
         // An address of version 4 or 6 has its first sign within five bytes.
-        while let Some((next, groups)) = self.prefilter.find(text, at).filter(|(next, _)| *next <= start + 5)
+        let all = |_, groups| groups;
+        while let Some((next, groups)) =
+            self.prefilter.find(text, at, all).filter(|(next, _)| *next <= start + 5)
         {
             if next <= start {
                 self.ask_groups(text, from, next, groups, race);

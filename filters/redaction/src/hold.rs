@@ -11,20 +11,27 @@
 //!
 //! So a stream is never later than by one piece, and no buffer grows.
 
+mod inflated;
+
+use filter_kit::mode::Failure;
+
 use crate::config::{BodyMode, BodyPolicy, Otherwise};
 use crate::eligibility::{Body, Coding};
 use crate::inflate::Inflate;
 use crate::rules::Rules;
 use crate::scan::{Scanned, Scanner, Tally};
+use crate::tokens::Tokens;
 
-/// The host's buffer in a callback.
+/// The host's buffer in a callback. It may refuse whatever it is asked.
 pub trait Buffer {
     /// All of it.
-    fn read(&mut self) -> Vec<u8>;
-    /// Puts `bytes` in place of all of it.
-    fn write(&mut self, bytes: &[u8]);
-    /// Has what is in the buffer leave after the callback.
-    fn resume(&mut self);
+    fn read(&mut self) -> Option<Vec<u8>>;
+    /// Puts `bytes` in place of all of it; whether that was done.
+    fn write(&mut self, bytes: &[u8]) -> bool;
+    /// Adds `bytes` to its end; whether that was done.
+    fn append(&mut self, bytes: &[u8]) -> bool;
+    /// Has what is in the buffer leave after the callback; whether that was done.
+    fn resume(&mut self) -> bool;
 }
 
 /// What becomes of the stream after a callback.
@@ -34,8 +41,10 @@ pub enum Flow {
     Continue,
     /// It stays.
     Pause,
-    /// The message must not go on.
+    /// The message must not go on; what was in the buffer is out of it.
     Block,
+    /// The message must not go on, and the host did not let its buffer be emptied.
+    Broken,
 }
 
 /// What happened in a callback, for metrics.
@@ -63,6 +72,8 @@ pub struct Held {
     reports: bool,
     /// How many bytes of the host's buffer are decided, at its beginning.
     front: usize,
+    /// How many bytes behind those were looked into before.
+    again: usize,
     /// What is not decided and not in the host's buffer.
     tail: Vec<u8>,
     changed: bool,
@@ -75,7 +86,7 @@ enum Stage {
     /// All of the body is collected in the host's buffer.
     Collecting,
     Streaming,
-    /// The rest passes as it is.
+    /// The rest passes as it is; inflated, if it is that.
     Passing,
     /// Nothing more leaves.
     Dropping,
@@ -93,6 +104,7 @@ impl Held {
             policy,
             reports,
             front: 0,
+            again: 0,
             tail: Vec::new(),
             changed: false,
             stopped: false,
@@ -109,6 +121,11 @@ impl Held {
         self.scanner.tally()
     }
 
+    /// The tokens that stand in place of matches, from now on kept here.
+    pub fn tokens(&mut self) -> &mut Option<Tokens> {
+        self.scanner.tokens()
+    }
+
     /// A piece came; `size` is that of the buffer, with all that is held in it. `end`: the body ends with it.
     pub fn data(
         &mut self,
@@ -119,33 +136,21 @@ impl Held {
     ) -> (Flow, Events) {
         let mut events = Events::default();
         match self.stage {
-            Stage::Passing => return (Flow::Continue, events),
+            Stage::Passing if self.inflate.is_none() => return (Flow::Continue, events),
             Stage::Dropping => {
-                if size > 0 {
-                    buffer.write(&[]);
-                }
-                return (Flow::Continue, events);
+                let dropped = size == 0 || buffer.write(&[]);
+                return (if dropped { Flow::Continue } else { Flow::Broken }, events);
             }
             Stage::Collecting if size > self.policy.max_body => {
-                events.oversize = true;
-                match self.policy.on_oversize {
-                    Otherwise::Treat => self.stage = Stage::Streaming,
-                    Otherwise::Skip => {
-                        self.stage = Stage::Passing;
-                        return (Flow::Continue, events);
-                    }
-                    Otherwise::Block => {
-                        self.stage = Stage::Dropping;
-                        buffer.write(&[]);
-                        return (Flow::Block, events);
-                    }
+                if let Some(flow) = self.oversize(buffer, &mut events) {
+                    return (flow, events);
                 }
             }
             Stage::Collecting if !end => {
                 self.stopped = true;
                 return (Flow::Pause, events);
             }
-            Stage::Collecting | Stage::Streaming => {}
+            Stage::Collecting | Stage::Streaming | Stage::Passing => {}
         }
         let flow = if size == 0 && !end && self.tail.is_empty() {
             if self.stopped { Flow::Pause } else { Flow::Continue }
@@ -155,14 +160,31 @@ impl Held {
         (flow, events)
     }
 
+    /// The body is larger than what is held as a whole; answers what becomes of it, if that is decided.
+    fn oversize(&mut self, buffer: &mut impl Buffer, events: &mut Events) -> Option<Flow> {
+        events.oversize = true;
+        match self.policy.on_oversize {
+            Otherwise::Treat => {
+                self.stage = Stage::Streaming;
+                None
+            }
+            Otherwise::Skip => {
+                self.stage = Stage::Passing;
+                self.inflate.is_none().then_some(Flow::Continue)
+            }
+            Otherwise::Block => Some(self.stop_all(buffer)),
+        }
+    }
+
     /// Trailers came, and with them the end of the body.
     pub fn trailers(&mut self, rules: &Rules, buffer: &mut impl Buffer) -> (Flow, Events) {
         let mut events = Events::default();
         let flow = match self.stage {
-            Stage::Passing | Stage::Dropping => Flow::Continue,
+            Stage::Dropping => Flow::Continue,
             // After a piece that left there is no buffer, and nothing undecided.
-            Stage::Collecting | Stage::Streaming if !self.stopped && self.tail.is_empty() => Flow::Continue,
-            Stage::Collecting | Stage::Streaming => self.scan(rules, buffer, (true, true), &mut events),
+            _ if !self.stopped && self.tail.is_empty() => Flow::Continue,
+            Stage::Passing if self.inflate.is_none() => Flow::Continue,
+            _ => self.scan(rules, buffer, (true, true), &mut events),
         };
         (flow, events)
     }
@@ -174,28 +196,13 @@ impl Held {
         (end, trailers): (bool, bool),
         events: &mut Events,
     ) -> Flow {
-        let was_stopped = self.stopped;
         // Where nothing was stopped, the buffer of trailers cannot be read: what is not told of yet is here.
-        let whole = if self.reports && trailers { Vec::new() } else { buffer.read() };
+        let whole = if self.reports && trailers { Some(Vec::new()) } else { buffer.read() };
+        let Some(whole) = whole else { return self.refused(buffer, events) };
+        if self.inflate.is_some() {
+            return self.scan_inflated(rules, buffer, &whole, end, events);
+        }
         let (front, new) = whole.split_at(self.front.min(whole.len()));
-        let inflated;
-        let new = match &mut self.inflate {
-            None => new,
-            Some(inflate) => match inflate.next(new, end) {
-                Ok(plain) => {
-                    inflated = plain;
-                    inflated.as_slice()
-                }
-                Err(_) => {
-                    events.error = true;
-                    if self.reports {
-                        self.stage = Stage::Passing;
-                        return Flow::Continue;
-                    }
-                    return self.stop_all(buffer);
-                }
-            },
-        };
         let joined;
         let piece = if self.tail.is_empty() {
             new
@@ -203,51 +210,63 @@ impl Held {
             joined = [self.tail.as_slice(), new].concat();
             joined.as_slice()
         };
-        let before = self.tail.len();
+        let again = std::mem::take(&mut self.again);
+        events.scanned = length(new.get(again..).unwrap_or_default());
         let Scanned { consumed, put } = self.scanner.scan(rules, piece, end);
-        events.scanned = u64::try_from(piece.len() - before.min(piece.len())).unwrap_or(u64::MAX);
+        let (decided, undecided) = piece.split_at(consumed.min(piece.len()));
+        if self.reports {
+            self.tail = undecided.to_vec();
+            return Flow::Continue;
+        }
         if self.scanner.tally().blocked {
             return self.stop_all(buffer);
         }
-        if self.reports {
-            self.tail = piece.get(consumed..).unwrap_or_default().to_vec();
-            return Flow::Continue;
-        }
         events.changed = put.is_some() && !self.changed;
         self.changed |= put.is_some();
-        let (decided, undecided) = piece.split_at(consumed.min(piece.len()));
-        let rewritten = put.is_some() || self.inflate.is_some();
-        events.held = u64::try_from(undecided.len()).unwrap_or(u64::MAX);
+        events.held = length(undecided);
+        let rewritten = put.is_some();
         let put = put.as_deref().unwrap_or(decided);
 
         if undecided.is_empty() {
-            if rewritten || !self.tail.is_empty() {
-                write(buffer, front, put);
-            }
+            let written = !rewritten && self.tail.is_empty() || write(buffer, front, put);
             (self.front, self.stopped) = (0, false);
             self.tail = Vec::new();
+            return if written { Flow::Continue } else { self.refused(buffer, events) };
+        }
+        if !self.stopped {
+            // The first piece with something undecided stays where it is.
+            (self.front, self.again) = (put.len(), undecided.len());
+            self.stopped = true;
+            let written = !rewritten || write(buffer, put, undecided);
+            return if written { Flow::Pause } else { self.refused(buffer, events) };
+        }
+        let written = write(buffer, front, put);
+        let ready = front.len() + put.len();
+        self.tail = undecided.to_vec();
+        if written && self.let_go(buffer, ready) { Flow::Pause } else { self.refused(buffer, events) }
+    }
+
+    /// Has so many bytes leave that are decided and in the buffer, as soon as they can; whether the host does as it is
+    /// told.
+    fn let_go(&mut self, buffer: &mut impl Buffer, ready: usize) -> bool {
+        let leaves = self.stopped && ready > 0;
+        self.front = if leaves { 0 } else { ready };
+        self.stopped = true;
+        !leaves || buffer.resume()
+    }
+
+    /// The host does not let the body be read or written.
+    fn refused(&mut self, buffer: &mut impl Buffer, events: &mut Events) -> Flow {
+        events.error = true;
+        if self.reports || self.policy.fail == Failure::Open {
+            self.stage = Stage::Passing;
+            self.inflate = None;
             return Flow::Continue;
         }
-        if !was_stopped && self.inflate.is_none() {
-            // The first piece with something undecided stays where it is.
-            self.front = put.len();
-            if rewritten {
-                write(buffer, put, undecided);
-            }
-        } else {
-            let ready = front.len() + put.len();
-            write(buffer, front, put);
-            let undecided = undecided.to_vec();
-            self.tail = undecided;
-            if was_stopped && ready > 0 {
-                buffer.resume();
-                self.front = 0;
-            } else {
-                self.front = ready;
-            }
+        match self.stop_all(buffer) {
+            Flow::Block => Flow::Block,
+            _ => Flow::Broken,
         }
-        self.stopped = true;
-        Flow::Pause
     }
 
     /// Nothing of what is here leaves, nor of what comes.
@@ -255,15 +274,14 @@ impl Held {
         self.stage = Stage::Dropping;
         self.tail = Vec::new();
         self.front = 0;
-        buffer.write(&[]);
-        Flow::Block
+        if buffer.write(&[]) { Flow::Block } else { Flow::Broken }
     }
 }
 
-fn write(buffer: &mut impl Buffer, front: &[u8], rest: &[u8]) {
-    if front.is_empty() {
-        buffer.write(rest);
-    } else {
-        buffer.write(&[front, rest].concat());
-    }
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+fn write(buffer: &mut impl Buffer, front: &[u8], rest: &[u8]) -> bool {
+    if front.is_empty() { buffer.write(rest) } else { buffer.write(&[front, rest].concat()) }
 }

@@ -11,6 +11,9 @@ const RATIO: usize = 100;
 /// Bodies up to this size may be larger than that, in bytes.
 const SMALL: usize = 1 << 20;
 
+/// How much of a body is made plain at a time, in bytes; no more is ever there at once than this and a window.
+const PIECE: usize = 64 << 10;
+
 /// Makes a body plain. It holds a window of 32 KiB and tables, some 43 KiB together.
 pub struct Inflate {
     stage: Stage,
@@ -57,19 +60,43 @@ impl Inflate {
         Self { stage, state: InflateState::new_boxed(format), taken: 0, given: 0 }
     }
 
-    /// What the next piece holds. `end`: it is the last.
+    /// Adds to `plain` what a piece holds, up to some 100 KiB. Answers what is left of it.
     ///
     /// # Errors
     ///
-    /// Why nothing more can be said of the body.
-    pub fn next(&mut self, mut piece: &[u8], end: bool) -> Result<Vec<u8>, Unreadable> {
-        let mut plain = Vec::new();
-        while !piece.is_empty() {
-            piece = self.step(piece, &mut plain)?;
+    /// Why nothing more can be said of the body, and from where on.
+    pub fn next<'a>(
+        &mut self,
+        piece: &'a [u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<&'a [u8], (Unreadable, &'a [u8])> {
+        let mut rest = piece;
+        while !rest.is_empty() && plain.len() < PIECE {
+            rest = self.step(rest, plain).map_err(|why| (why, rest))?;
         }
-        let ended = matches!(&self.stage, Stage::Done)
-            || matches!(&self.stage, Stage::GzipHeader(header) if header.is_empty());
-        if end && !ended { Err(Unreadable::Truncated) } else { Ok(plain) }
+        Ok(rest)
+    }
+
+    /// Whether a body may end here.
+    pub fn may_end(&self) -> bool {
+        match &self.stage {
+            Stage::Done => true,
+            Stage::GzipHeader(header) => header.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// How many plain bytes there were so far.
+    pub fn given(&self) -> usize {
+        self.given
+    }
+
+    /// What was taken of a body and not understood.
+    pub fn not_understood(&self) -> &[u8] {
+        match &self.stage {
+            Stage::GzipHeader(first) | Stage::Deflate(first) => first,
+            _ => &[],
+        }
     }
 
     /// Takes some bytes; answers those behind them.
@@ -78,31 +105,36 @@ impl Inflate {
             Stage::Done => Ok(&[]),
             Stage::GzipHeader(header) => {
                 let before = header.len();
-                header.extend_from_slice(piece);
-                match gzip_header(header)? {
+                // One byte more than the longest shows that it is longer.
+                header.extend(piece.iter().take(LONGEST_HEADER + 1 - before.min(LONGEST_HEADER)));
+                match gzip_header(header).inspect_err(|_| header.truncate(before))? {
                     Some(length) => {
                         self.stage = Stage::Data { gzip: true };
                         Ok(piece.get(length.saturating_sub(before)..).unwrap_or_default())
                     }
-                    None if header.len() > LONGEST_HEADER => Err(Unreadable::Corrupt),
+                    None if header.len() > LONGEST_HEADER => {
+                        header.truncate(before);
+                        Err(Unreadable::Corrupt)
+                    }
                     None => Ok(&[]),
                 }
             }
             Stage::Deflate(first) => {
-                first.extend_from_slice(piece);
+                let taken = piece.len().min(2 - first.len().min(2));
+                first.extend(piece.iter().take(taken));
                 let [method, flags, ..] = first.as_slice() else { return Ok(&[]) };
                 let zlib =
                     method & 15 == 8 && (u16::from(*method) * 256 + u16::from(*flags)).is_multiple_of(31);
-                let all = std::mem::take(first);
+                let first = std::mem::take(first);
                 if zlib {
                     self.state = InflateState::new_boxed(DataFormat::Zlib);
                 }
                 self.stage = Stage::Data { gzip: false };
-                let mut rest = all.as_slice();
+                let mut rest = first.as_slice();
                 while !rest.is_empty() {
                     rest = self.step(rest, plain)?;
                 }
-                Ok(&[])
+                Ok(piece.get(taken..).unwrap_or_default())
             }
             Stage::Trailer(left) => {
                 let taken = (*left).min(piece.len());
@@ -204,12 +236,16 @@ mod tests {
 
     fn plain(coding: Coding, body: &[u8], size: usize) -> Result<Vec<u8>, Unreadable> {
         let mut inflate = Inflate::new(coding);
-        let mut plain = Vec::new();
-        for piece in body.chunks(size) {
-            plain.extend(inflate.next(piece, false)?);
+        let mut all = Vec::new();
+        for mut piece in body.chunks(size) {
+            while !piece.is_empty() {
+                let mut plain = Vec::new();
+                piece = inflate.next(piece, &mut plain).map_err(|(why, _)| why)?;
+                assert!(plain.len() <= PIECE + (64 << 10), "{} bytes at once", plain.len());
+                all.extend(plain);
+            }
         }
-        plain.extend(inflate.next(&[], true)?);
-        Ok(plain)
+        if inflate.may_end() { Ok(all) } else { Err(Unreadable::Truncated) }
     }
 
     #[test]

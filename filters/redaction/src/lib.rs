@@ -13,8 +13,10 @@
 //! | `rules`       | is the configuration, ready to be applied                                   |
 //! | `detect`      | says whether something stands at a place: one file for each detector         |
 //! | `find`        | goes over the bytes once, for all detectors, and asks them about few places  |
+//! | `regex`       | matches regular expressions, each byte in the same time                     |
 //! | `scan`        | goes through a body piece by piece: text, events, JSON                        |
 //! | `action`      | says what stands in place of a match                                        |
+//! | `tokens`      | keeps what tokens of a request stand for, until its response                |
 //! | `eligibility` | says which bodies are looked into                                           |
 //! | `inflate`     | makes compressed bodies plain                                               |
 //! | `hold`        | holds back in the host what is not decided                                  |
@@ -24,6 +26,7 @@
 //! what has to be known for that is bounded, whatever the size of the body.
 
 mod action;
+mod bytes;
 mod config;
 mod detect;
 mod eligibility;
@@ -31,9 +34,11 @@ mod environment;
 mod find;
 mod hold;
 mod inflate;
+mod regex;
 mod rules;
 mod scan;
 mod text;
+mod tokens;
 
 #[cfg(target_family = "wasm")]
 mod shell;
@@ -44,3 +49,4 @@ pub use hold::{Buffer, Events, Flow, Held};
 pub use inflate::{Inflate, Unreadable};
 pub use rules::Rules;
 pub use scan::{Scanned, Scanner, Tally};
+pub use tokens::Tokens;

@@ -2,18 +2,21 @@
 
 mod decode;
 mod edit;
+mod events;
 mod json;
 mod nested;
 mod quote;
 mod stack;
 mod unit;
 
-use edit::{Edit, Output};
+use edit::Output;
+use events::Events;
 use json::Json;
 use unit::Unit;
 
 use crate::eligibility::Body;
 use crate::rules::Rules;
+use crate::tokens::Tokens;
 
 pub(crate) use stack::DEEPEST;
 
@@ -27,7 +30,7 @@ pub struct Scanner {
 #[derive(Clone, Debug)]
 enum How {
     Text(Unit),
-    Events(Unit),
+    Events(Box<Events>),
     Json(Box<Json>),
 }
 
@@ -40,6 +43,10 @@ pub struct Tally {
     pub blocked: bool,
     /// How often what was said to be JSON was none.
     pub broken: u64,
+    /// How many matches were longer than what is held back.
+    pub overlong: u64,
+    /// What tokens stand for; none where no tokens are given, as in a response.
+    pub(crate) tokens: Option<Tokens>,
 }
 
 /// What became of a piece.
@@ -56,7 +63,7 @@ impl Scanner {
     pub fn new(rules: &Rules, body: Body) -> Self {
         let how = match body {
             Body::Text => How::Text(Unit::default()),
-            Body::Events => How::Events(Unit::default()),
+            Body::Events => How::Events(Box::default()),
             Body::Json => How::Json(Box::new(Json::new(rules))),
         };
         Self { how, tally: Tally { matches: vec![0; rules.detectors()], ..Tally::default() } }
@@ -67,6 +74,11 @@ impl Scanner {
         &self.tally
     }
 
+    /// The tokens that stand in place of matches.
+    pub fn tokens(&mut self) -> &mut Option<Tokens> {
+        &mut self.tally.tokens
+    }
+
     /// Goes through the next piece of a body, which begins with what was not decided of the one before. `end`: it is the
     /// last.
     pub fn scan(&mut self, rules: &Rules, bytes: &[u8], end: bool) -> Scanned {
@@ -74,7 +86,7 @@ impl Scanner {
         let consumed = match &mut self.how {
             How::Text(unit) => unit.scan(rules, bytes, end, &mut edits, &mut self.tally),
             How::Json(json) => json.scan(rules, bytes, end, &mut edits, &mut self.tally),
-            How::Events(unit) => events(unit, rules, bytes, end, &mut edits, &mut self.tally),
+            How::Events(events) => events.scan(rules, bytes, end, &mut edits, &mut self.tally),
         };
         let consumed = if end { bytes.len() } else { consumed };
         let mut output = Output::new(bytes);
@@ -82,52 +94,6 @@ impl Scanner {
             output.replace(edit.range, &edit.put);
         }
         Scanned { consumed, put: output.finish(consumed) }
-    }
-}
-
-/// Goes through a stream of events: each is a text by itself, and ends before the empty line behind it.
-fn events(
-    unit: &mut Unit,
-    rules: &Rules,
-    bytes: &[u8],
-    end: bool,
-    edits: &mut Vec<Edit>,
-    tally: &mut Tally,
-) -> usize {
-    let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    if unit.last() == Some(b'\n') && bytes.first().is_some_and(ends_line) {
-        unit.reset();
-    }
-    let mut at = 0;
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        if unit.is_fresh() {
-            // The empty line itself.
-            let lines = rest.iter().take_while(|byte| ends_line(byte)).count();
-            if lines > 0 {
-                at += lines;
-                continue;
-            }
-        }
-        let event = rest.windows(2).position(|pair| matches!(pair, b"\n\n" | b"\n\r"));
-        // Whether the line end that comes last is one of two, the next piece tells.
-        let open_line = event.is_none() && !end && rest.last() == Some(&b'\n');
-        let length = event.unwrap_or(rest.len() - usize::from(open_line));
-        let first = edits.len();
-        let piece = rest.get(..length).unwrap_or_default();
-        let done = unit.scan(rules, piece, event.is_some() || end, edits, tally);
-        for edit in edits.iter_mut().skip(first) {
-            edit.range = edit.range.start + at..edit.range.end + at;
-        }
-        if event.is_some() {
-            unit.reset();
-            at += length;
-        } else if open_line && done == length && !unit.is_open() {
-            unit.remember(b"\n");
-            return bytes.len();
-        } else {
-            return at + done;
-        }
     }
 }
 

@@ -3,147 +3,31 @@
 mod buffer;
 mod headers;
 mod stats;
+mod stream;
 
-use std::rc::Rc;
-
-use filter_kit::mode::{Failure, Mode};
 use filter_shell::Asked;
+use filter_shell::buffer::Body as Side;
+use filter_shell::headers::{Map, first};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 
 use crate::config::Otherwise;
-use crate::hold::{Events, Flow, Held};
-use crate::{Coding, Head, Redaction, Skip};
-use buffer::{RequestBody, ResponseBody};
-use headers::Side;
+use crate::hold::{Flow, Held};
+use crate::{Head, Skip};
+use headers::{Changes, Lines};
 use stats::Stats;
+use stream::{Found, Ready, Stream};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| filter_shell::counted_root("redaction", Ready::new, Stream::open));
 }}
 
-struct Ready {
-    redaction: Redaction,
-    stats: Stats,
-}
-
-impl Ready {
-    fn new(bytes: &[u8]) -> Result<Self, filter_kit::config::Refusal> {
-        let redaction = Redaction::from_json(bytes)?;
-        let stats = Stats::new(&redaction.names);
-        Ok(Self { redaction, stats })
-    }
-}
-
-struct Stream {
-    ready: Rc<Ready>,
-    /// Whether the request was CONNECT.
-    tunnel: bool,
-    /// Whether a condition of `skip` holds.
-    skipped: bool,
-    /// The request is answered here, and nothing more is done.
-    answered: bool,
-    request: Option<Held>,
-    response: Option<Held>,
-    /// How many matches each detector has in messages before the one at hand.
-    found: Vec<u64>,
-}
-
-impl Stream {
-    fn open(ready: Rc<Ready>) -> Box<dyn HttpContext> {
-        let found = vec![0; ready.redaction.names.len()];
-        Box::new(Self {
-            ready,
-            tunnel: false,
-            skipped: false,
-            answered: false,
-            request: None,
-            response: None,
-            found,
-        })
-    }
-
-    /// Whether nothing is looked for.
-    fn is_idle(&self) -> bool {
-        self.skipped || self.answered || self.ready.redaction.mode == Mode::Off
-    }
-
-    fn enforces(&self) -> bool {
-        self.ready.redaction.mode == Mode::Enforce
-    }
-
-    /// Answers a request in the upstream's place.
-    fn refuse(&mut self, status: u32) -> Action {
-        self.answered = true;
-        self.request = None;
-        self.ready.stats.blocked.increment();
-        self.send_http_response(
-            status,
-            vec![("content-type", "text/plain")],
-            Some(b"the request is not forwarded\n"),
-        );
-        Action::Pause
-    }
-
-    /// Counts what a callback has found, and tells the access log.
-    fn count(&mut self, events: Events, before: &[u64], held: Option<&Held>) {
-        self.ready.stats.count(events);
-        let Some(held) = held else { return };
-        let matches = &held.tally().matches;
-        if self.ready.stats.matches(before, matches) {
-            for (found, (before, now)) in self.found.iter_mut().zip(before.iter().zip(matches)) {
-                *found += now - before;
-            }
-            self.tell();
-        }
-    }
-
-    /// Writes what was found into the filter state `wasm.redaction`, such as `card=2,mail=1`.
-    fn tell(&self) {
-        let names = &self.ready.redaction.names;
-        let found = names.iter().zip(&self.found).filter(|(_, count)| **count > 0);
-        let words: Vec<String> = found.map(|(name, count)| format!("{name}={count}")).collect();
-        self.set_property(vec!["redaction"], Some(words.join(",").as_bytes()));
-    }
-
-    /// What becomes of a body with that coding; `None` if it is left as it is.
-    fn hold(&self, side: Side, body: crate::Body, coding: Coding, part: bool) -> Option<Result<Held, ()>> {
-        let Ready { redaction, stats } = &*self.ready;
-        let unreadable = coding == Coding::Other || part;
-        let otherwise = match redaction.on_encoded {
-            Otherwise::Treat if !unreadable => Otherwise::Treat,
-            Otherwise::Treat if redaction.fail == Failure::Open => Otherwise::Skip,
-            Otherwise::Treat => Otherwise::Block,
-            other => other,
-        };
-        if coding != Coding::Plain || part {
-            let skips = otherwise == Otherwise::Skip || (otherwise == Otherwise::Block && !self.enforces());
-            if skips {
-                if part {
-                    stats.skipped_range.increment()
-                } else {
-                    stats.skipped_encoding.increment()
-                }
-                return None;
-            }
-            if otherwise == Otherwise::Block {
-                return Some(Err(()));
-            }
-        }
-        stats.bodies.increment();
-        if self.enforces() {
-            headers::untrue(side, redaction, coding);
-        }
-        Some(Ok(Held::new(&redaction.rules, redaction.body, body, coding, !self.enforces())))
-    }
-}
-
 impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        let ready = Rc::clone(&self.ready);
+        let ready = self.ready();
         let redaction = &ready.redaction;
         let reads = Asked::of_request();
         self.skipped = redaction.skip.iter().any(|when| !when.needs_response() && when.holds(&reads));
@@ -151,131 +35,94 @@ impl HttpContext for Stream {
             return Action::Continue;
         }
         // A tunnel goes on after its headers, and few other requests do; the response no longer tells.
-        self.tunnel = !end_of_stream
-            && self.get_http_request_header_bytes(":method").is_some_and(|method| method == b"CONNECT");
-        if redaction.responses
-            && self.enforces()
-            && let Some(status) = headers::ask_for_plain_and_whole(redaction)
+        self.tunnel =
+            !end_of_stream && first(Map::Request, ":method").is_some_and(|method| method == b"CONNECT");
+        let enforces = self.enforces();
+        if redaction.tokenizes {
+            self.begin_tokens();
+        }
+        let mut changes = Changes::to(Map::Request);
+        if enforces
+            && (redaction.responses || redaction.tokenizes)
+            && let Some(status) = changes.ask_for_plain_and_whole(redaction)
         {
             return self.refuse(status);
         }
-        if !redaction.requests {
-            return Action::Continue;
-        }
-        let enforces = self.enforces();
-        if headers::redact(Side::Request, redaction, &mut self.found, &ready.stats, enforces) {
-            self.tell();
-        }
-        if end_of_stream || self.tunnel {
-            return Action::Continue;
-        }
-        let lines = self.get_http_request_headers_bytes();
-        let codings = headers::joined(&lines, "content-encoding");
-        let head = Head {
-            content_type: headers::value(&lines, "content-type"),
-            content_encoding: codings.as_deref(),
-            ..Head::default()
+        let action = if redaction.requests {
+            self.request_headers(&mut changes, end_of_stream)
+        } else {
+            Action::Continue
         };
-        match redaction.eligible.decide(head) {
-            Ok((body, coding)) => match self.hold(Side::Request, body, coding, false) {
-                Some(Ok(held)) => self.request = Some(held),
-                Some(Err(())) => return self.refuse(415),
-                None => {}
-            },
-            Err(Skip::Type) => self.ready.stats.skipped_type.increment(),
-            Err(Skip::NoBody) => {}
+        if changes.made || self.is_idle() {
+            return action;
         }
-        Action::Continue
+        self.failed().map_or(action, |()| self.refuse(500))
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        let Some(mut held) = self.request.take() else {
-            return if self.answered { Action::Pause } else { Action::Continue };
-        };
-        let ready = Rc::clone(&self.ready);
-        let before = held.tally().matches.clone();
-        let (flow, events) = held.data(&ready.redaction.rules, &mut RequestBody(size), size, end);
-        self.count(events, &before, Some(&held));
+        let Some(mut held) = self.request.take() else { return self.without_request_body() };
+        let flow = self.data(&mut held, Side::Request, size, Some(end));
         self.request = Some(held);
         self.act_on_request(flow)
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        let Some(mut held) = self.request.take() else {
-            return if self.answered { Action::Pause } else { Action::Continue };
-        };
-        let ready = Rc::clone(&self.ready);
-        let before = held.tally().matches.clone();
-        let (flow, events) = held.trailers(&ready.redaction.rules, &mut RequestBody(ALL));
-        self.count(events, &before, Some(&held));
+        let Some(mut held) = self.request.take() else { return self.without_request_body() };
+        let flow = self.data(&mut held, Side::Request, ALL, None);
+        self.request = Some(held);
         self.act_on_request(flow)
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        let ready = Rc::clone(&self.ready);
+        let ready = self.ready();
         let redaction = &ready.redaction;
         if !self.is_idle() {
             let reads = Asked::of_response();
             self.skipped = redaction.skip.iter().any(|when| when.needs_response() && when.holds(&reads));
         }
-        if self.is_idle() || !redaction.responses {
+        if self.is_idle() {
             return Action::Continue;
         }
-        let enforces = self.enforces();
-        if headers::redact(Side::Response, redaction, &mut self.found, &ready.stats, enforces) {
-            self.tell();
+        self.end_tokens();
+        if !redaction.responses && !self.restores() {
+            return Action::Continue;
         }
-        // All at once: one call to the host costs more than looking through what it brings.
-        let lines = self.get_http_response_headers_bytes();
-        let codings = headers::joined(&lines, "content-encoding");
-        let status = headers::value(&lines, ":status").unwrap_or_default();
-        let head = Head {
-            tunnel: self.tunnel,
-            status,
-            content_type: headers::value(&lines, "content-type"),
-            content_encoding: codings.as_deref(),
-            end_of_stream,
-        };
-        match redaction.eligible.decide(head) {
-            Ok((body, coding)) => {
-                let part = status == b"206";
-                if part && redaction.on_range == Otherwise::Skip {
-                    ready.stats.skipped_range.increment();
-                    return Action::Continue;
-                }
-                match self.hold(Side::Response, body, coding, part) {
-                    Some(Ok(held)) => self.response = Some(held),
-                    Some(Err(())) => {
-                        ready.stats.blocked.increment();
-                        headers::put_in_place_of_a_response(&lines);
-                        self.response = Some(Held::dropping(&redaction.rules, redaction.body));
-                    }
-                    None => {}
-                }
-            }
-            Err(Skip::Type) => ready.stats.skipped_type.increment(),
-            Err(Skip::NoBody) => {}
+        let mut changes = Changes::to(Map::Response);
+        let action = self.response_headers(&mut changes, end_of_stream);
+        if changes.made || self.failed().is_none() {
+            return action;
         }
-        Action::Continue
+        // Headers that the host does not let be changed must not leave.
+        filter_shell::reset_response();
+        Action::Pause
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        let Some(mut held) = self.response.take() else { return Action::Continue };
-        let ready = Rc::clone(&self.ready);
-        let before = held.tally().matches.clone();
-        let (flow, events) = held.data(&ready.redaction.rules, &mut ResponseBody(size), size, end);
-        self.count(events, &before, Some(&held));
-        self.response = Some(held);
-        self.act_on_response(flow)
+        let action = match self.response.take() {
+            Some(mut held) => {
+                let flow = self.data(&mut held, Side::Response, size, Some(end));
+                self.response = Some(held);
+                self.act_on_response(flow)
+            }
+            None => Action::Continue,
+        };
+        if end {
+            self.tell_in_trailer();
+        }
+        action
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        let Some(mut held) = self.response.take() else { return Action::Continue };
-        let ready = Rc::clone(&self.ready);
-        let before = held.tally().matches.clone();
-        let (flow, events) = held.trailers(&ready.redaction.rules, &mut ResponseBody(ALL));
-        self.count(events, &before, Some(&held));
-        self.act_on_response(flow)
+        let action = match self.response.take() {
+            Some(mut held) => {
+                let flow = self.data(&mut held, Side::Response, ALL, None);
+                self.response = Some(held);
+                self.act_on_response(flow)
+            }
+            None => Action::Continue,
+        };
+        self.tell_in_trailer();
+        action
     }
 }
 
@@ -283,11 +130,111 @@ impl HttpContext for Stream {
 const ALL: usize = u32::MAX as usize;
 
 impl Stream {
+    fn request_headers(&mut self, changes: &mut Changes, end_of_stream: bool) -> Action {
+        let ready = self.ready();
+        let redaction = &ready.redaction;
+        if self.redact_headers(changes, None) {
+            return self.refuse(redaction.on_block.status);
+        }
+        if end_of_stream || self.tunnel {
+            return Action::Continue;
+        }
+        let lines = Lines::of(Map::Request);
+        if lines.value("upgrade").is_some() {
+            // What follows is another protocol, if the upstream agrees; until then a client has nothing to say but the
+            // body of the request, and Envoy forwards that without looking where it ends.
+            let body = lines.value("transfer-encoding").is_some()
+                || lines.value("content-length").is_some_and(|length| length != b"0");
+            return match body.then(|| self.undecided()) {
+                Some(true) => self.refuse(415),
+                Some(false) => {
+                    ready.stats.skipped_type.increment();
+                    Action::Continue
+                }
+                None => Action::Continue,
+            };
+        }
+        let codings = lines.joined("content-encoding");
+        let head = Head {
+            content_type: lines.value("content-type"),
+            content_encoding: codings.as_deref(),
+            ..Head::default()
+        };
+        match redaction.eligible.decide(head) {
+            Ok((body, coding)) => match self.hold(changes, &redaction.rules, (body, coding), false, true) {
+                Found::Body(mut held) => {
+                    *held.tokens() = self.tokens.take();
+                    self.request = Some(*held);
+                }
+                Found::Unreadable => return self.refuse(415),
+                Found::Nothing => {}
+            },
+            Err(Skip::Type) => ready.stats.skipped_type.increment(),
+            Err(Skip::NoBody) => {}
+        }
+        Action::Continue
+    }
+
+    fn response_headers(&mut self, changes: &mut Changes, end_of_stream: bool) -> Action {
+        let ready = self.ready();
+        let (redaction, stats) = (&ready.redaction, &ready.stats);
+        let own = self.restoring.take();
+        let rules = own.as_deref().unwrap_or(&redaction.rules);
+        let blocked = self.redact_headers(changes, Some(rules));
+        // All at once: one call to the host costs more than looking through what it brings.
+        let lines = Lines::of(Map::Response);
+        let codings = lines.joined("content-encoding");
+        let status = lines.value(":status").unwrap_or_default();
+        let head = Head {
+            tunnel: self.tunnel,
+            status,
+            content_type: lines.value("content-type"),
+            content_encoding: codings.as_deref(),
+            end_of_stream,
+        };
+        if blocked && (self.tunnel || status.first() == Some(&b'1')) {
+            stats.blocked.increment();
+            filter_shell::reset_response();
+            return Action::Pause;
+        }
+        let part = status == b"206";
+        let decided = redaction.eligible.decide(head);
+        let found = match decided {
+            _ if blocked => Found::Unreadable,
+            Ok(_) if part && redaction.on_range == Otherwise::Skip => {
+                stats.skipped_range.increment();
+                Found::Nothing
+            }
+            Ok(what) => {
+                self.framed = redaction.keeps_length && what.1 == crate::Coding::Plain;
+                self.hold(changes, rules, what, part, redaction.responses)
+            }
+            Err(Skip::Type) => {
+                stats.skipped_type.increment();
+                Found::Nothing
+            }
+            Err(Skip::NoBody) => Found::Nothing,
+        };
+        match found {
+            Found::Body(held) => self.response = Some(*held),
+            Found::Unreadable => {
+                stats.blocked.increment();
+                changes.put_in_place_of_a_response(&lines);
+                self.framed = false;
+                self.response = Some(Held::dropping(rules, redaction.body));
+            }
+            Found::Nothing => {}
+        }
+        self.restoring = own;
+        Action::Continue
+    }
+
     fn act_on_request(&mut self, flow: Flow) -> Action {
         match flow {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,
-            Flow::Block => self.refuse(self.ready.redaction.on_block.status),
+            Flow::Block => self.refuse(self.ready().redaction.on_block.status),
+            Flow::Broken => self.refuse(500),
         }
     }
 
@@ -296,11 +243,17 @@ impl Stream {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,
             Flow::Block => {
-                self.ready.stats.blocked.increment();
-                if self.ready.redaction.on_block.reset {
-                    self.reset_http_response();
+                let ready = self.ready();
+                ready.stats.blocked.increment();
+                // A body that is shorter than its headers have said would leave the client waiting for the rest.
+                if ready.redaction.on_block.reset || self.framed {
+                    filter_shell::reset_response();
                 }
                 Action::Continue
+            }
+            Flow::Broken => {
+                filter_shell::reset_response();
+                Action::Pause
             }
         }
     }

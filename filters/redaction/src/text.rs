@@ -3,6 +3,16 @@
 /// How far back from a match anything is looked at, in bytes: keys of assignments, words nearby, boundaries.
 pub(crate) const REACH: usize = 512;
 
+/// Keeps the last of the bytes that were decided, as far back as anything is looked at.
+pub(crate) fn remember(behind: &mut Vec<u8>, bytes: &[u8]) {
+    let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
+    let old = (behind.len() + new.len()).saturating_sub(REACH).min(behind.len());
+    behind.drain(..old);
+    // No more than that: many streams may stand here.
+    behind.reserve_exact(new.len());
+    behind.extend_from_slice(new);
+}
+
 /// More of the text must come before anything can be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct More;

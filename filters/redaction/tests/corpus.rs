@@ -15,3 +15,13 @@ fn the_corpus_of_bodies_holds() {
 fn the_corpus_of_json_holds() {
     replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/json"), entry::json).unwrap();
 }
+
+#[test]
+fn the_corpus_of_held_bodies_holds() {
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/held"), entry::held).unwrap();
+}
+
+#[test]
+fn the_corpus_of_compressed_bodies_holds() {
+    replay(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/inflate"), entry::inflate).unwrap();
+}

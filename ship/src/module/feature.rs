@@ -55,6 +55,12 @@ impl Features {
         Ok(None)
     }
 
+    /// Whether the module may use it.
+    #[must_use]
+    pub fn has(&self, feature: &str) -> bool {
+        self.0.iter().any(|name| name == feature)
+    }
+
     /// The layout: <https://github.com/WebAssembly/tool-conventions/blob/main/Linking.md#target-features-section>
     fn of_section(data: &[u8]) -> Result<Self, Malformed> {
         let mut reader = BinaryReader::new(data, 0);

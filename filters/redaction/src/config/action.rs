@@ -8,21 +8,43 @@ use crate::action::{Action, Key, MARKER, Mask};
 /// The longest replacement, in bytes.
 const MAX_REPLACEMENT: usize = 256;
 
-const VARIANTS: [Variant<Action>; 6] = [
+const VARIANTS: [Variant<Action>; 7] = [
     Variant::new("mask", "Its characters give way to another: a body keeps its length", mask),
     Variant::new("replace", "It gives way to a text", replace),
     Variant::new("remove", "It goes; a JSON value that goes as a whole becomes `null`", |_| {
         Some(Action::Remove)
     }),
     Variant::new("hash", "It gives way to 16 hexadecimal digits of its HMAC-SHA-256", hash),
+    Variant::new(
+        "tokenize",
+        "In a request it gives way to a token such as `[mail_1_9f3c]`, and the token to it in the response",
+        // The detector's name is not known here.
+        |_| Some(Action::Tokenize(Box::default())),
+    ),
     Variant::new("tag", "It stays, and is counted", |_| Some(Action::Tag)),
     Variant::new("block", "The message does not go on: see `on_block`", |_| Some(Action::Block)),
 ];
 
 /// Reads what becomes of a match.
 pub(super) fn read(node: Node<'_>) -> Option<Action> {
-    node.tagged("type", "What becomes of a match", &VARIANTS)
+    node.defined("action", "What becomes of a match", |node| {
+        node.tagged("type", "What becomes of a match", &VARIANTS)
+    })
 }
+
+/// The action with the name and the kind of its detector put in.
+pub(super) fn of(action: Action, name: &str, kind: &str) -> Action {
+    match action {
+        Action::Tokenize(_) => Action::Tokenize(name.into()),
+        Action::Replace(with) if with.contains(KIND) => {
+            Action::Replace(with.replace(KIND, &kind.to_ascii_uppercase()).into())
+        }
+        action => action,
+    }
+}
+
+/// What the kind of the detector stands in place of.
+const KIND: &str = "{kind}";
 
 /// What becomes of a match unless something is said.
 pub(super) fn default() -> Action {
@@ -62,21 +84,29 @@ fn kept(node: Node<'_>) -> Option<usize> {
 }
 
 fn replace(fields: &mut Fields<'_>) -> Option<Action> {
-    fields.or("with", "What stands in its place", MARKER, replacement).map(Action::Replace)
+    fields
+        .or(
+            "with",
+            "What stands in its place; `{kind}` in it is the kind of the detector, in capitals",
+            MARKER,
+            replacement,
+        )
+        .map(Action::Replace)
 }
 
 fn replacement(node: Node<'_>) -> Option<Box<str>> {
     // It must be able to stand in JSON, in XML and in a URL, and not to end what it stands for.
     let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\&<>=:".contains(&byte);
     node.parsed(REPLACEMENT, |text| {
-        let right = (1..=MAX_REPLACEMENT).contains(&text.len()) && text.bytes().all(allowed);
+        // Angle brackets around a word are what other tools write.
+        let word = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+        let right = (1..=MAX_REPLACEMENT).contains(&word.len()) && word.bytes().all(allowed);
         if right { Ok(text.into()) } else { Err(EXPECTED_REPLACEMENT) }
     })
 }
 
-const REPLACEMENT: Text = Text::pattern(r#"^[!#-%(-9;?-\[\]-~]{1,256}$"#);
-const EXPECTED_REPLACEMENT: &str =
-    "1 to 256 visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`";
+const REPLACEMENT: Text = Text::pattern(r#"^([!#-%(-9;?-\[\]-~]{1,256}|<[!#-%(-9;?-\[\]-~]{1,256}>)$"#);
+const EXPECTED_REPLACEMENT: &str = "1 to 256 visible ASCII characters without quotes, `\\`, `&`, `<`, `>`, `=` and `:`, or such in `<` and `>`";
 
 fn hash(fields: &mut Fields<'_>) -> Option<Action> {
     let choices: [Alternative<Key>; 2] = [

@@ -1,6 +1,7 @@
 //! Reads what is done with bodies as wholes.
 
 use filter_kit::config::{Fields, Json, Node};
+use filter_kit::mode::Failure;
 
 /// What becomes of what cannot be looked into as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +34,12 @@ pub struct BodyPolicy {
     pub max_body: usize,
     /// What becomes of a larger one.
     pub on_oversize: Otherwise,
+    /// What becomes of one about which nothing can be decided.
+    pub fail: Failure,
 }
 
 impl BodyPolicy {
-    pub(super) fn field(fields: &mut Fields<'_>) -> Option<Self> {
+    pub(super) fn field(fields: &mut Fields<'_>, fail: Failure) -> Option<Self> {
         fields.or("body", "How bodies are held back", Json::EMPTY_OBJECT, |node| {
             node.object(|fields| {
                 let mode = fields.or(
@@ -47,7 +50,7 @@ impl BodyPolicy {
                 );
                 let hold = fields.or(
                     "max_hold_bytes",
-                    "The most that is held back for a match; a longer one is taken for one",
+                    "The most that is held back for a match; a longer one is taken for one, and with `\"fail\": \"open\"` let go",
                     "4KiB",
                     |node| node.bytes(1024..=65_536),
                 );
@@ -74,6 +77,7 @@ impl BodyPolicy {
                     max_hold: usize::try_from(hold?).ok()?,
                     max_body: usize::try_from(body?).ok()?,
                     on_oversize: oversize?,
+                    fail,
                 })
             })
         })

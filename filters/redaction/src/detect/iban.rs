@@ -95,6 +95,11 @@ const LENGTHS: &[(&[u8; 2], u8)] = &[
     (b"YE", 30),
 ];
 
+/// Whether a country with such numbers has that code.
+pub(crate) fn is_country(code: [u8; 2]) -> bool {
+    LENGTHS.binary_search_by_key(&code, |(country, _)| **country).is_ok()
+}
+
 /// Looks for one that begins at `start`.
 pub(super) fn at(text: &Text<'_>, start: usize, boundary: Boundary) -> Verdict {
     if !boundary.begins(text, start) {

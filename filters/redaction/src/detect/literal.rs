@@ -39,6 +39,11 @@ impl Literals {
         Some(bytes)
     }
 
+    /// The first three bytes of each; `None` for one that has fewer.
+    pub(crate) fn beginnings(&self) -> impl Iterator<Item = Option<[u8; 3]>> {
+        self.sorted.iter().map(|text| text.first_chunk().copied())
+    }
+
     /// Looks for one that begins at `start`.
     pub(super) fn at(&self, text: &Text<'_>, start: usize, boundary: Boundary) -> Verdict {
         if !boundary.begins(text, start) {

@@ -2,8 +2,7 @@
 //!
 //! Four positions of a window over the text are looked at, the byte before a place and three from the place on. For
 //! each byte a table has a word of four bytes, one for each position, with a bit for each group of detectors that
-//! may have the byte there. Shifted and anded as the window moves, the last of them has a bit for each group that
-//! has its bytes in a row: what is known as Shift-And, eight patterns at once.
+//! may have the byte there. A group has its bytes in a row where all four words have its bit: eight patterns at once.
 
 use super::classes::{Around, Bytes, GROUPS};
 use crate::text::Text;
@@ -44,73 +43,95 @@ impl Prefilter {
         self.table.get(usize::from(byte)).copied().unwrap_or_default()
     }
 
-    /// The next place from `from` on that is worth a look, and the groups for which it is.
+    /// The next place from `from` on that is worth a look, and the groups for which it is. `second` says of a place with
+    /// the bytes of some groups for which of them it still is, at a second glance.
     #[inline]
-    pub(crate) fn find(&self, text: &Text<'_>, from: usize) -> Option<(usize, u8)> {
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        let from = {
-            if from == 0 && !text.bytes.is_empty() {
-                let groups = self.groups_at(text, 0);
-                if groups != 0 {
-                    return Some((0, groups));
-                }
-            }
-            match self.nibbles.find(text, from.max(1), |place| self.groups_at(text, place)) {
-                Ok(found) => return Some(found),
-                // Where nothing was left to look at together, the first place is still to be looked at.
-                Err(rest) => rest.min(text.len()),
-            }
+    pub(crate) fn find(
+        &self,
+        text: &Text<'_>,
+        from: usize,
+        second: impl Fn(usize, u8) -> u8,
+    ) -> Option<(usize, u8)> {
+        let exact = |place: usize| match self.groups_at(text, place) {
+            0 => 0,
+            groups => second(place, groups),
         };
-        self.find_byte_by_byte(text, from)
+        let mut place = from;
+        if place == 0 {
+            // What is looked at together has a byte before it.
+            if text.bytes.is_empty() {
+                return None;
+            }
+            match exact(0) {
+                0 => place = 1,
+                groups => return Some((0, groups)),
+            }
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        match self.nibbles.find(text.bytes, place, exact) {
+            Ok(found) => return Some(found),
+            Err(rest) => place = rest,
+        }
+        match self.find_eight_by_eight(text.bytes, place, exact) {
+            Ok(found) => return Some(found),
+            Err(rest) => place = rest,
+        }
+        (place..text.len()).map(|place| (place, exact(place))).find(|(_, groups)| *groups != 0)
     }
 
-    /// The groups for which a place is worth a look.
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    /// The groups that have their bytes at a place.
+    #[inline]
     fn groups_at(&self, text: &Text<'_>, place: usize) -> u8 {
+        // What may come is any byte. After the end there is none, which is as good as one that only stands for any.
         let after = if text.end { self.word(0) } else { u32::MAX };
         let word = |place: usize| text.bytes.get(place).map_or(after, |byte| self.word(*byte));
+        // Before a text there is any byte.
         let before = text.before(place).map_or(u32::MAX, |byte| self.word(byte));
         let all = before & (word(place) >> 8) & (word(place + 1) >> 16) & (word(place + 2) >> 24);
         all.to_le_bytes().first().copied().unwrap_or_default()
     }
 
+    /// The first place from `place` on, which is not 0, with what `exact` says of it; or from where on the bytes have to be
+    /// looked at one by one.
+    ///
+    /// Two bytes in a row are put together, and then two such pairs: no step waits for the one before, as it would if a
+    /// window moved over the bytes.
     #[inline]
-    fn find_byte_by_byte(&self, text: &Text<'_>, from: usize) -> Option<(usize, u8)> {
-        // Before a text there is any byte.
-        let mut row = text.before(from).map_or(0xff, |byte| self.word(byte) & 0xff);
-        let rest = text.bytes.get(from..)?;
-        let hit = |row: u32| u8::try_from(row >> 24).unwrap_or_default();
-        let push = |row: u32, byte: u8| ((row << 8) | 0xff) & self.word(byte);
-        let mut index = 0;
-        // Four at a time: nearly always there is nothing in any of them.
-        for four in rest.chunks_exact(4) {
-            let [a, b, c, d] = four else { break };
-            let first = push(row, *a);
-            let second = push(first, *b);
-            let third = push(second, *c);
-            let fourth = push(third, *d);
-            if first | second | third | fourth > 0x00ff_ffff {
-                break;
+    fn find_eight_by_eight(
+        &self,
+        bytes: &[u8],
+        place: usize,
+        exact: impl Fn(usize) -> u8,
+    ) -> Result<(usize, u8), usize> {
+        let mut place = place;
+        let Some(&[before, first, second]) =
+            bytes.get(place.saturating_sub(1)..).and_then(<[u8]>::first_chunk)
+        else {
+            return Err(place);
+        };
+        let pair = |left: u32, right: u32| left & (right >> 8);
+        let mut last = self.word(second);
+        let (mut older, mut old) = (pair(self.word(before), self.word(first)), pair(self.word(first), last));
+        let (eights, _) = bytes.get(place + 2..).unwrap_or_default().as_chunks::<8>();
+        for eight in eights {
+            let mut any = 0;
+            for byte in eight {
+                let word = self.word(*byte);
+                let new = pair(last, word);
+                any |= older & (new >> 16);
+                (older, old, last) = (old, new, word);
             }
-            row = fourth;
-            index += 4;
-        }
-        for byte in rest.get(index..).unwrap_or_default() {
-            row = push(row, *byte);
-            if row > 0x00ff_ffff {
-                return Some(((from + index).saturating_sub(2), hit(row)));
+            if any != 0 {
+                for place in place..place + 8 {
+                    let groups = exact(place);
+                    if groups != 0 {
+                        return Ok((place, groups));
+                    }
+                }
             }
-            index += 1;
+            place += 8;
         }
-        // What may come is any byte. After the end there is none, which is as good as one that only stands for any.
-        let after = if text.end { self.word(0) } else { u32::MAX };
-        for index in rest.len()..rest.len() + 2 {
-            row = ((row << 8) | 0xff) & after;
-            if row > 0x00ff_ffff {
-                return Some(((from + index).saturating_sub(2), hit(row)));
-            }
-        }
-        None
+        Err(place)
     }
 }
 

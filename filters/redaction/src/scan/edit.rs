@@ -11,6 +11,13 @@ pub(crate) struct Edit {
     pub(crate) masks: bool,
 }
 
+/// Edits of a part become edits of the whole.
+pub(crate) fn shift(edits: &mut [Edit], first: usize, by: usize) {
+    for edit in edits.iter_mut().skip(first) {
+        edit.range = edit.range.start + by..edit.range.end + by;
+    }
+}
+
 /// Input on its way to becoming output, edited from front to back; nothing is copied before the first edit.
 pub(crate) struct Output<'a> {
     input: &'a [u8],

@@ -7,12 +7,13 @@ mod plain;
 mod token;
 
 use super::Tally;
-use super::edit::Edit;
+use super::edit::{Edit, shift};
 use super::nested::Nested;
+use super::quote::Marks;
 use super::stack::Stack;
 use super::unit::Unit;
 use crate::rules::Rules;
-use crate::text::REACH;
+use crate::text;
 
 /// The longest name that is compared with names of a configuration, in bytes as written.
 const LONGEST_NAME: usize = 512;
@@ -78,8 +79,15 @@ pub(crate) struct Json {
     recent: Vec<u8>,
     /// The name of the member at hand, where words nearby matter.
     name: Vec<u8>,
-    /// In the piece at hand, the next place where a string may have something.
+    ahead: Ahead,
+}
+
+/// What was seen of the piece at hand before it was come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ahead {
+    /// The next place where a string may have something.
     hit: usize,
+    marks: Marks,
 }
 
 /// What became of a part.
@@ -96,13 +104,18 @@ impl Json {
     pub(crate) fn new(rules: &Rules) -> Self {
         Self {
             state: State::Value { or_end: false },
-            stack: Stack::new(rules.pointers.len()),
+            stack: Stack::new(&rules.pointers),
             target: None,
             unit: Unit::default(),
             recent: Vec::new(),
             name: Vec::new(),
-            hit: 0,
+            ahead: Ahead::default(),
         }
+    }
+
+    /// Whether a document has begun and not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.stack.is_empty() && self.state != State::Text
     }
 
     /// Goes through the next piece; see [`Unit::scan`].
@@ -118,15 +131,12 @@ impl Json {
             return self.unit.scan(rules, bytes, end, edits, tally);
         }
         let mut at = 0;
-        self.hit = 0;
-        let plain = rules.pointers.is_empty() && !rules.any_near() && !rules.scans_names;
+        self.ahead = Ahead::default();
         loop {
-            if plain {
-                at = self.pass_plain(rules, bytes, at);
-                if at >= bytes.len() {
-                    self.remember(bytes);
-                    return at;
-                }
+            at = self.pass_plain(rules, bytes, at);
+            if at >= bytes.len() {
+                self.remember(bytes);
+                return at;
             }
             match self.part(rules, bytes, at, end, edits, tally) {
                 Part::Done(next) if next >= bytes.len() => {
@@ -142,6 +152,8 @@ impl Json {
                     tally.broken += 1;
                     self.remember(bytes.get(..place).unwrap_or_default());
                     self.unit.begin_after(&self.recent);
+                    // What is text has no place in JSON.
+                    (self.stack, self.recent, self.name) = (Stack::default(), Vec::new(), Vec::new());
                     self.state = State::Text;
                     return place + self.text(rules, bytes, place, end, edits, tally);
                 }
@@ -165,10 +177,7 @@ impl Json {
     }
 
     fn remember(&mut self, bytes: &[u8]) {
-        let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
-        let old = (self.recent.len() + new.len()).saturating_sub(REACH).min(self.recent.len());
-        self.recent.drain(..old);
-        self.recent.extend_from_slice(new);
+        text::remember(&mut self.recent, bytes);
     }
 
     #[inline]
@@ -224,12 +233,7 @@ impl Json {
                 self.whole(rules, bytes, at, end, edits, tally)
             }
             (State::Value { .. }, b'"') => {
-                self.state = State::InString;
-                if rules.any_near() {
-                    self.unit.begin_after(&self.name);
-                } else {
-                    self.unit.reset();
-                }
+                self.begin_string(rules);
                 self.string(rules, bytes, at + 1, end, edits, tally)
             }
             (State::Value { .. }, b'{' | b'[') => {
@@ -258,7 +262,7 @@ impl Json {
             }
             // A document of its own follows: lines of JSON. And what some put before the first (RFC 8259, section 8.1).
             (State::Comma, _) if self.stack.is_empty() => {
-                self.stack.begin(rules.pointers.len());
+                self.stack.begin(&rules.pointers);
                 self.state = State::Value { or_end: false };
                 if matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') {
                     Part::Done(at)
@@ -271,21 +275,34 @@ impl Json {
         }
     }
 
+    /// What comes is a string that is looked into.
+    fn begin_string(&mut self, rules: &Rules) {
+        self.state = State::InString;
+        if rules.any_near() {
+            self.unit.begin_after(&self.name);
+        } else {
+            self.unit.reset();
+        }
+    }
+
     fn next_item(&mut self, rules: &Rules) {
         if !rules.pointers.is_empty() {
             self.target = self.stack.item(&rules.pointers).and_then(|number| rules.pointed(number));
         }
     }
 
+    /// Takes note of the name of the member at hand, where words nearby matter.
+    fn note_name(&mut self, rules: &Rules, name: &[u8]) {
+        if rules.any_near() {
+            self.name.clear();
+            self.name.extend_from_slice(name.get(..name.len().min(64)).unwrap_or_default());
+            // So that no word goes on from it.
+            self.name.push(b' ');
+        }
+    }
+
     fn after_value(&mut self) {
         self.target = None;
         self.state = State::Comma;
-    }
-}
-
-/// Edits of a part become edits of the whole.
-fn shift(edits: &mut [Edit], first: usize, by: usize) {
-    for edit in edits.iter_mut().skip(first) {
-        edit.range = edit.range.start + by..edit.range.end + by;
     }
 }

@@ -5,25 +5,11 @@ use crate::Redaction;
 
 mod cases;
 mod cuts;
+mod events;
+mod options;
 
 /// Every detector that is built in.
-pub(crate) const BUILT_IN: &str = r##"{"version": 1, "detectors": [
-    {"name": "card", "kind": "credit_card", "action": {"type": "replace", "with": "CARD"}},
-    {"name": "ssn", "kind": "us_ssn", "action": {"type": "replace", "with": "SSN"}},
-    {"name": "mail", "kind": "email", "action": {"type": "replace", "with": "MAIL"}},
-    {"name": "v4", "kind": "ipv4", "action": {"type": "replace", "with": "V4"}},
-    {"name": "v6", "kind": "ipv6", "action": {"type": "replace", "with": "V6"}},
-    {"name": "iban", "kind": "iban", "action": {"type": "replace", "with": "IBAN"}},
-    {"name": "phone", "kind": "phone_e164", "action": {"type": "replace", "with": "PHONE"}},
-    {"name": "jwt", "kind": "jwt", "action": {"type": "replace", "with": "JWT"}},
-    {"name": "aws", "kind": "aws_access_key", "action": {"type": "replace", "with": "AWS"}},
-    {"name": "pem", "kind": "private_key_pem", "action": {"type": "replace", "with": "PEM"}},
-    {"name": "bearer", "kind": "bearer", "action": {"type": "replace", "with": "BEARER"}},
-    {"name": "secret", "kind": "assignment", "keys": ["SECRET", "password"], "action": {"type": "replace", "with": "*"}},
-    {"name": "word", "kind": "literal", "literals": ["Project Falcon", "Project Fal", "xyzzy"], "action": {"type": "replace", "with": "WORD"}},
-    {"name": "ids", "kind": "json_keys", "keys": ["dob"], "action": {"type": "remove"}},
-    {"name": "path", "kind": "json_pointer", "paths": ["/users/*/pin", "/top"], "action": {"type": "replace", "with": "PATH"}}
-]}"##;
+pub(crate) const BUILT_IN: &str = include_str!("../../tests/every_kind.json");
 
 /// Without those for which every value's place in JSON matters.
 fn plain() -> String {

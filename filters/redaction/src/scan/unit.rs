@@ -6,7 +6,7 @@ use crate::action::Change;
 use crate::detect::rest::{Passed, Rest};
 use crate::find::{Hit, Next};
 use crate::rules::Rules;
-use crate::text::{REACH, Text};
+use crate::text::{self, Text};
 
 /// What is known of a text between its pieces.
 #[derive(Clone, Debug, Default)]
@@ -30,19 +30,9 @@ impl Unit {
         self.remember(before);
     }
 
-    /// The last byte that was decided.
-    pub(crate) fn last(&self) -> Option<u8> {
-        self.behind.last().copied()
-    }
-
     /// Whether a match has begun and not ended.
     pub(crate) fn is_open(&self) -> bool {
         self.rest.is_some()
-    }
-
-    /// Whether nothing of the text has been decided.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.behind.is_empty() && self.rest.is_none()
     }
 
     /// Goes through the next piece and adds what is to be changed in it. Answers how much of it is decided; what is not
@@ -109,6 +99,9 @@ impl Unit {
         let Some(detector) = rules.detector_of(hit.pattern) else { return };
         let matched = text.slice(hit.start, hit.end);
         let runs_on = hit.rest.is_some();
+        if runs_on && rules.lets_go(detector, tally) {
+            return;
+        }
         let change = match rules.change(detector, matched, runs_on, tally) {
             Some(Change { put, masks }) => match hit.quotes {
                 Some(level) => Some(Change { put: rules.quoted(put, level, matched.len()), masks: false }),
@@ -139,9 +132,6 @@ impl Unit {
 
     /// Takes note of bytes that were decided.
     pub(crate) fn remember(&mut self, bytes: &[u8]) {
-        let new = bytes.get(bytes.len().saturating_sub(REACH)..).unwrap_or_default();
-        let old = (self.behind.len() + new.len()).saturating_sub(REACH).min(self.behind.len());
-        self.behind.drain(..old);
-        self.behind.extend_from_slice(new);
+        text::remember(&mut self.behind, bytes);
     }
 }

@@ -1,8 +1,10 @@
 //! Metrics.
 
+use filter_kit::metric::TagStyle;
 use filter_shell::metric::{self, Counter, Histogram};
 
 use crate::hold::Events;
+use crate::scan::Tally;
 
 /// What is counted.
 pub(super) struct Stats {
@@ -16,13 +18,16 @@ pub(super) struct Stats {
     pub(super) skipped_encoding: Counter,
     skipped_oversize: Counter,
     pub(super) skipped_range: Counter,
+    broken: Counter,
+    overlong: Counter,
     held: Histogram,
-    errors: Counter,
+    pub(super) errors: Counter,
 }
 
 impl Stats {
-    pub(super) fn new(names: &[String]) -> Self {
-        let counter = |what: &str| metric::counter(&filter_kit::metric::name("redaction", what));
+    pub(super) fn new(names: &[String], style: TagStyle) -> Self {
+        let name = |what: &str| style.name("redaction", &filter_kit::metric::name("redaction", what));
+        let counter = |what: &str| metric::counter(&name(what));
         Self {
             bodies: counter("bodies_scanned_total"),
             bytes: counter("bytes_scanned_total"),
@@ -34,7 +39,9 @@ impl Stats {
             skipped_encoding: counter("skipped_encoding_total"),
             skipped_oversize: counter("skipped_oversize_total"),
             skipped_range: counter("skipped_range_total"),
-            held: metric::histogram(&filter_kit::metric::name("redaction", "held_bytes")),
+            broken: counter("invalid_json_total"),
+            overlong: counter("overlong_matches_total"),
+            held: metric::histogram(&name("held_bytes")),
             errors: counter("errors_total"),
         }
     }
@@ -58,6 +65,18 @@ impl Stats {
         }
     }
 
+    /// Counts what came since `before`; whether there are any matches.
+    pub(super) fn since(&self, before: &Before, now: &Tally) -> bool {
+        for (counter, before, now) in
+            [(self.broken, before.broken, now.broken), (self.overlong, before.overlong, now.overlong)]
+        {
+            if now > before {
+                counter.add(now - before);
+            }
+        }
+        self.matches(&before.matches, &now.matches)
+    }
+
     /// Counts the matches that came since `before`; whether there are any.
     pub(super) fn matches(&self, before: &[u64], now: &[u64]) -> bool {
         let mut sum = 0;
@@ -71,5 +90,18 @@ impl Stats {
             self.matches.add(sum);
         }
         sum > 0
+    }
+}
+
+/// What was found before a callback.
+pub(super) struct Before {
+    pub(super) matches: Vec<u64>,
+    broken: u64,
+    overlong: u64,
+}
+
+impl Before {
+    pub(super) fn of(tally: &Tally) -> Self {
+        Self { matches: tally.matches.clone(), broken: tally.broken, overlong: tally.overlong }
     }
 }

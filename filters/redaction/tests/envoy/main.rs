@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test: clippy knows only the functions marked so")]
 
+mod decisions;
+mod every_cut;
 mod forms;
+mod large;
+mod raw;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

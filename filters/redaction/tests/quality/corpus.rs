@@ -43,7 +43,7 @@ const WORD: &str = "abcdefghijklmnopqrstuvwxyz";
 const BASE64URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The kinds that are measured.
-pub(crate) const KINDS: [&str; 10] = [
+pub(crate) const KINDS: [&str; 12] = [
     "credit_card",
     "us_ssn",
     "email",
@@ -54,7 +54,12 @@ pub(crate) const KINDS: [&str; 10] = [
     "jwt",
     "aws_access_key",
     "private_key_pem",
+    "bearer",
+    "assignment",
 ];
+
+/// The keys of assignments.
+pub(crate) const KEYS: [&str; 3] = ["password", "secret", "api_key"];
 
 /// `count` texts of each kind, and as many of each kind of what only looks like one.
 pub(crate) fn corpus(seed: u64, count: usize) -> Vec<Sample> {
@@ -73,6 +78,11 @@ pub(crate) fn corpus(seed: u64, count: usize) -> Vec<Sample> {
 }
 
 fn framed(random: &mut Random, kind: Option<&'static str>, token: String) -> Sample {
+    match kind {
+        Some("bearer") => return credentials(random, token),
+        Some("assignment") => return assigned(random, token),
+        _ => {}
+    }
     let before = random.pick(&[
         "",
         "value: ",
@@ -88,6 +98,37 @@ fn framed(random: &mut Random, kind: Option<&'static str>, token: String) -> Sam
     ]);
     let after = random.pick(&["", " ", ", thanks", "\"}", ")", "</td>", "\nnext", "'", "; and more", "!"]);
     Sample { kind, before: before.to_owned(), token, after: after.to_owned() }
+}
+
+/// What is to be found stands after a word that stays.
+fn credentials(random: &mut Random, token: String) -> Sample {
+    let word = random.pick(&["Bearer ", "bearer ", "BEARER "]);
+    let Sample { before, after, .. } = framed(random, None, String::new());
+    Sample { kind: Some("bearer"), before: before + word, token, after }
+}
+
+/// What is to be found stands after a key, in the ways in which configurations, forms, logs and JSON have it.
+fn assigned(random: &mut Random, token: String) -> Sample {
+    let key = random.pick(&KEYS);
+    let [before, between, after] = [
+        ["", "=", " and more"],
+        ["/login?user=ada&", "=", "&next=1"],
+        ["export ", "=", "\nnext"],
+        ["--", "=", ""],
+        ["the ", " = ", " of it"],
+        ["x, ", "='", "', y"],
+        ["{\"user\":\"ada\",\"", "\":\"", "\"}"],
+        ["{\n  \"", "\": \"", "\"\n}"],
+        ["log: {\\\"", "\\\":\\\"", "\\\"}"],
+        ["<p>", "=", "</p>"],
+    ][usize::try_from(random.below(10)).unwrap()];
+    let key = if random.below(4) == 0 { key.to_uppercase() } else { key.to_owned() };
+    Sample {
+        kind: Some("assignment"),
+        before: format!("{before}{key}{between}"),
+        token,
+        after: after.to_owned(),
+    }
 }
 
 fn token(random: &mut Random, kind: &str) -> String {
@@ -153,6 +194,15 @@ fn token(random: &mut Random, kind: &str) -> String {
         "jwt" => {
             let (header, claims) = (random.text(BASE64URL, 33), random.text(BASE64URL, 60));
             format!("eyJ{header}.eyJ{claims}.{}", random.text(BASE64URL, 43))
+        }
+        "bearer" => {
+            let length = 20 + random.below(30);
+            random.text(BASE64URL, length)
+        }
+        "assignment" => {
+            let length = 6 + random.below(14);
+            random
+                .text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%*+-./:;@^_~", length)
         }
         "aws_access_key" => {
             let prefix = random.pick(&["AKIA", "ASIA"]);
@@ -253,6 +303,30 @@ fn look_alikes(random: &mut Random) -> Vec<String> {
         random.pick(&["std", "dead", "face", "a", "self"]),
         random.pick(&["beef", "vec", "b", "fmt"])
     ));
+    // Words that are said of credentials, and keys that are none or have no value.
+    texts.push(
+        random
+            .pick(&[
+                "Bearer token",
+                "the bearer of news",
+                "bearer authentication is used",
+                "cupbearer 12345678",
+            ])
+            .to_owned(),
+    );
+    texts.push(
+        random
+            .pick(&[
+                "if password == null",
+                "passwords=3",
+                "secretary=Ann",
+                "the password: see below",
+                "no_api_keys=1",
+                "?secret=&b=2",
+            ])
+            .to_owned(),
+    );
+    texts.push(format!("{}={}", random.text(WORD, 6), random.text(DIGITS, 6)));
     // A wrong check, and tokens that are cut short.
     let iban = with_mod97("DE", &random.text(DIGITS, 18));
     let check = (iban[2..4].parse::<u64>().unwrap() + 1 + random.below(90)) % 97;

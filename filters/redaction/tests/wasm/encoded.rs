@@ -146,3 +146,79 @@ fn a_length_that_is_kept_is_kept_in_every_byte() {
     assert_eq!((received.header("digest"), received.header("etag").as_deref()), (None, Some("W/\"x\"")));
     assert_eq!(plain(received).header("content-type").as_deref(), Some("application/json"));
 }
+
+/// Text that becomes some twenty times smaller.
+fn lines(count: usize) -> Vec<u8> {
+    (0..count)
+        .flat_map(|number| format!("a line of words that is number {number} of them\n").into_bytes())
+        .collect()
+}
+
+#[test]
+fn a_large_piece_is_inflated_bit_by_bit() {
+    let host = with(json!({}));
+    let text = [lines(400_000), b"SECRET=hunter2 end".to_vec()].concat();
+    let body = gzip(&text);
+    assert!(text.len() > 16 << 20 && body.len() < 4 << 20, "{} become {}", text.len(), body.len());
+    for response in [encoded("gzip", body.clone()), encoded("gzip", body).with_trailer("x-end", "1")] {
+        let received = through(&host, &response, &Chunks::Whole);
+        let expected = [&text[..text.len() - 11], b"[REDACTED] end"].concat();
+        assert!(received.body == expected, "{} bytes came", received.body.len());
+    }
+    assert!(host.memory_bytes() < 12 << 20, "{} bytes of memory", host.memory_bytes());
+    host.assert_no_findings();
+}
+
+#[test]
+fn a_buffered_body_is_as_large_as_what_it_becomes() {
+    let text = [b"SECRET=hunter2\n".to_vec(), lines(10_000), b"SECRET=hunter2\n".to_vec()].concat();
+    let body = gzip(&text);
+    let limit = text.len() / 2;
+    assert!(body.len() < limit);
+    for (oversize, first, last) in [("stream", false, false), ("skip", false, true), ("block", false, false)]
+    {
+        for plan in [Chunks::Whole, Chunks::Of(5000)] {
+            let host =
+                with(json!({"body": {"mode": "buffer", "max_body_bytes": limit, "on_oversize": oversize}}));
+            let received = through(&host, &encoded("gzip", body.clone()), &plan).text();
+            assert_eq!(received.starts_with("SECRET=hunter2"), first, "{oversize}");
+            assert_eq!(received.ends_with("SECRET=hunter2\n"), last, "{oversize}");
+            assert_eq!(received.is_empty(), oversize == "block");
+            assert_eq!(host.counter("wasm_redaction_skipped_oversize_total"), 1);
+        }
+    }
+    // One that is too large before it is inflated passes inflated: its headers say so.
+    let host = with(json!({"body": {"mode": "buffer", "max_body_bytes": 1024, "on_oversize": "skip"}}));
+    for plan in [Chunks::Whole, Chunks::Of(700)] {
+        assert!(through(&host, &encoded("gzip", body.clone()), &plan).body == text);
+    }
+}
+
+#[test]
+fn a_body_that_is_broken_passes_where_what_is_undecided_does() {
+    let host = with(json!({"fail": "open"}));
+    let whole = gzip(TEXT.repeat(100).as_bytes());
+    let cut_off = encoded("gzip", whole[..whole.len() - 20].to_vec());
+    for plan in [Chunks::Whole, Chunks::Of(10)] {
+        let received = through(&host, &cut_off, &plan).text();
+        assert!(received.starts_with(REDACTED) && !received.contains("hunter2"), "{received}");
+        let plain = encoded("gzip", b"SECRET=hunter2 is not compressed".to_vec());
+        assert_eq!(
+            through(&host, &plain, &plan).text(),
+            "SECRET=hunter2 is not compressed",
+            "it cannot be looked into"
+        );
+    }
+    assert_eq!(host.counter("wasm_redaction_errors_total"), 4);
+    host.assert_no_findings();
+}
+
+#[test]
+fn several_parts_in_one_response_do_not_pass_either() {
+    let mut parts = of_type("multipart/byteranges; boundary=b", "--b\r\n\r\nET=hunter2\r\n--b--\r\n");
+    parts.headers.replace(":status", "206");
+    assert_eq!(through(&with(json!({})), &parts, &Chunks::Whole).status(), 502);
+    let host = with(json!({"fail": "open"}));
+    assert_eq!(through(&host, &parts, &Chunks::Whole), parts);
+    assert_eq!(host.counter("wasm_redaction_skipped_range_total"), 1);
+}

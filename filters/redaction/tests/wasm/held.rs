@@ -3,18 +3,10 @@
 use proxy_wasm_harness::{Chunks, Host, Response, filter, json};
 use serde_json::Value;
 
-use super::{built_in, config, of_type, through};
+use super::{built_in, of_type, through, with};
 
 fn head(content_type: &str) -> Response {
     Response::new(200).with_header("content-type", content_type)
-}
-
-fn with(changes: Value) -> Host {
-    let mut config = config();
-    for (name, value) in changes.as_object().unwrap() {
-        config[name] = value.clone();
-    }
-    filter("redaction").configure(config)
 }
 
 #[test]
@@ -144,7 +136,7 @@ fn a_buffered_body_leaves_as_a_whole_and_a_larger_one_as_is_said() {
             of_type("text/plain", body.clone()),
             of_type("text/plain", body.clone()).with_trailer("x-end", "1"),
         ] {
-            let host = with(limits(limit, oversize));
+            let host = with(&limits(limit, oversize));
             for plan in [Chunks::Whole, Chunks::Of(100), Chunks::Of(1)] {
                 assert_eq!(through(&host, &response, &plan).text(), expected, "{limit} {oversize} {plan:?}");
             }
@@ -162,7 +154,7 @@ fn a_blocked_response_ends_before_what_is_not_to_leave() {
     let block = json!({"detectors": [{"name": "card", "kind": "credit_card", "action": {"type": "block"}}]});
     let response = of_type("text/plain", "one two\n4111111111111111\nthree").with_trailer("x-end", "1");
     for plan in [Chunks::Whole, Chunks::Of(1), Chunks::Of(8)] {
-        let host = with(block.clone());
+        let host = with(&block);
         let received = through(&host, &response, &plan).text();
         assert!("one two\n".starts_with(&received), "{received}");
         assert_eq!(host.counter("wasm_redaction_blocked_total"), 1);
@@ -170,18 +162,18 @@ fn a_blocked_response_ends_before_what_is_not_to_leave() {
     }
     let mut reset = block.clone();
     reset["on_block"] = json!({"response": "reset"});
-    let host = with(reset);
+    let host = with(&reset);
     let stream = host.get("/").send();
     stream.respond_headers(&head("text/plain"), false).respond_data("one\n4111111111111111\n", false);
     stream.was_reset();
     let mut buffer = block;
     buffer["body"] = json!({"mode": "buffer"});
-    assert_eq!(through(&with(buffer), &response, &Chunks::Of(8)).text(), "");
+    assert_eq!(through(&with(&buffer), &response, &Chunks::Of(8)).text(), "");
 }
 
 #[test]
 fn a_report_counts_and_changes_nothing() {
-    let host = with(json!({"mode": "report"}));
+    let host = with(&json!({"mode": "report"}));
     let request = host.get("/").header("accept-encoding", "gzip").header("range", "bytes=0-4").send();
     assert_eq!(request.forwarded().header("accept-encoding").as_deref(), Some("gzip"));
     for response in [
@@ -194,14 +186,14 @@ fn a_report_counts_and_changes_nothing() {
     }
     assert_eq!(host.counter("wasm_redaction_matches_mail_total"), 4);
     host.assert_no_findings();
-    let host = with(json!({"mode": "off"}));
+    let host = with(&json!({"mode": "off"}));
     through(&host, &of_type("text/plain", "to ada@example.com"), &Chunks::Whole);
     assert_eq!(host.counter("wasm_redaction_matches_total"), 0);
 }
 
 #[test]
 fn messages_that_a_condition_is_for_are_left_alone() {
-    let host = with(json!({"skip": [{"paths": [{"prefix": "/health"}]}, {"status": ["5xx"]}]}));
+    let host = with(&json!({"skip": [{"paths": [{"prefix": "/health"}]}, {"status": ["5xx"]}]}));
     let response = of_type("text/plain", "to ada@example.com");
     let received =
         |path: &str, response: &Response| host.get(path).send().respond(response.clone()).received().text();

@@ -8,7 +8,6 @@ use crate::scan::Tally;
 use crate::scan::decode::Decoded;
 use crate::scan::edit::Edit;
 use crate::scan::nested::Nested;
-use crate::scan::quote::closing;
 
 impl Json {
     pub(super) fn rest_of_scalar(
@@ -41,10 +40,16 @@ impl Json {
         tally: &mut Tally,
     ) -> Part {
         let Some(detector) = self.target else { return Part::Broken(at) };
+        let stays = rules.only_counts(detector);
         match bytes.get(at) {
             Some(b'"') => {
                 self.state = State::Going { detector };
                 self.whole_string(rules, bytes, at + 1, end, detector, edits, tally)
+            }
+            Some(b'{' | b'[') if stays => {
+                rules.change(detector, &[], true, tally);
+                self.target = None;
+                Part::Done(at)
             }
             Some(b'{' | b'[') => {
                 if let Some(put) = rules.nested(detector, tally) {
@@ -63,6 +68,11 @@ impl Json {
                     return Part::Wait(at);
                 }
                 let kept = token.get(..token.len().min(LONGEST_SCALAR)).unwrap_or_default();
+                if stays {
+                    rules.change(detector, kept, false, tally);
+                    self.target = None;
+                    return Part::Done(at);
+                }
                 if let Some(put) = rules.scalar(detector, kept, tally) {
                     edits.push(Edit { range: at..at + kept.len(), put, masks: false });
                 }
@@ -91,7 +101,7 @@ impl Json {
         let cap = rules.cap(detector);
         // Only what is within the cap is looked at, so that it makes no difference how much has come.
         let within = bytes.get(..bytes.len().min(at + cap + 1)).unwrap_or_default();
-        let close = closing(within, at);
+        let close = self.ahead.marks.closing(within, at);
         if close.is_none() && bytes.len() <= at + cap && !end {
             return Part::Wait(at);
         }
@@ -100,6 +110,15 @@ impl Json {
         let runs_on = close.is_none();
         let decoded = Decoded::new(raw, !runs_on);
         let taken = at + decoded.length;
+        if runs_on && rules.lets_go(detector, tally) {
+            return self.look_after_all(rules, at);
+        }
+        if rules.only_counts(detector) {
+            if taken > at || runs_on {
+                rules.change(detector, &decoded.bytes, runs_on, tally);
+            }
+            return self.look_after_all(rules, at);
+        }
         if (taken > at || runs_on)
             && let Some(Change { put, masks }) = rules.change(detector, &decoded.bytes, runs_on, tally)
         {
@@ -114,6 +133,13 @@ impl Json {
         }
         self.after_value();
         Part::Done(stop + 1)
+    }
+
+    /// A string that was to go as a whole stays, from the first byte of its content: it is looked into as others are.
+    fn look_after_all(&mut self, rules: &Rules, at: usize) -> Part {
+        self.target = None;
+        self.begin_string(rules);
+        Part::Done(at)
     }
 
     pub(super) fn gone(

@@ -1,100 +1,191 @@
 //! The way through what is plain: nearly all of JSON has nothing in it that matters, and is passed here without a stop.
 
 use super::token::number;
-use super::{Json, LONGEST_NAME, State};
+use super::{Ahead, Json, LONGEST_NAME, LONGEST_SCALAR, State};
 use crate::rules::Rules;
-use crate::scan::quote::quote_or_escape;
 use crate::scan::stack::DEEPEST;
 
 impl Json {
     /// Passes as many whole tokens from `at` on as have nothing to be looked into; answers where the next one begins.
     /// Whatever is here has been decided the same way as token by token.
     pub(super) fn pass_plain(&mut self, rules: &Rules, bytes: &[u8], mut at: usize) -> usize {
-        let mut state = self.state;
-        if self.target.is_some() || !matches!(state, State::Value { .. } | State::Name { .. } | State::Comma)
-        {
+        let between = matches!(self.state, State::Value { .. } | State::Name { .. } | State::Comma);
+        if self.target.is_some() || !between {
             return at;
         }
-        while let Some(byte) = bytes.get(at) {
-            match (state, byte) {
-                (_, b' ' | b'\n' | b'\r' | b'\t') => at += 1,
-                (State::Name { .. }, b'"') => {
-                    let close = quote_or_escape(bytes, at + 1);
-                    if bytes.get(close) != Some(&b'"') || close - at > LONGEST_NAME {
-                        break;
+        let mut state = self.state;
+        let mut ahead = self.ahead;
+        // Where the name of the member at hand stands.
+        let mut name = None;
+        // In the order in which they follow each other, so that one turn is one member.
+        loop {
+            if let State::Value { or_end } = state {
+                match bytes.get(at) {
+                    Some(b'"') => {
+                        let Some(next) = ahead.plain_string(rules, bytes, at) else { break };
+                        at = next;
+                        state = State::Comma;
                     }
-                    let name = bytes.get(at + 1..close).unwrap_or_default();
-                    if bytes.get(close + 1) != Some(&b':') || rules.keyed(name).is_some() {
-                        break;
+                    Some(b'{') if self.stack.depth() < DEEPEST => {
+                        self.open(true);
+                        name = None;
+                        at += 1;
+                        state = State::Name { or_end: true };
                     }
-                    at = close + 2;
-                    state = State::Value { or_end: false };
+                    Some(b'[') if self.stack.depth() < DEEPEST => {
+                        self.open(false);
+                        name = None;
+                        at += 1;
+                        state = State::Value { or_end: true };
+                        if self.leads_to_a_target(rules) {
+                            break;
+                        }
+                    }
+                    Some(b'-' | b'0'..=b'9') => {
+                        let Some(next) = ahead.plain_number(rules, bytes, at) else { break };
+                        at = next;
+                        state = State::Comma;
+                    }
+                    Some(b't' | b'f' | b'n') => {
+                        let Some(next) = plain_word(bytes, at) else { break };
+                        at = next;
+                        state = State::Comma;
+                    }
+                    Some(b']') if or_end => {
+                        if !self.close(false) {
+                            break;
+                        }
+                        at += 1;
+                        state = State::Comma;
+                    }
+                    Some(b' ' | b'\n' | b'\r' | b'\t') => at = after_blanks(bytes, at),
+                    _ => break,
                 }
-                (State::Value { .. }, b'"') => {
-                    let close = quote_or_escape(bytes, at + 1);
-                    if bytes.get(close) != Some(&b'"') {
-                        break;
+            }
+            if state == State::Comma {
+                match bytes.get(at) {
+                    Some(b',') if !self.stack.is_empty() => {
+                        at += 1;
+                        if self.stack.is_in_object() {
+                            state = State::Name { or_end: false };
+                        } else {
+                            state = State::Value { or_end: false };
+                            if self.leads_to_a_target(rules) {
+                                break;
+                            }
+                        }
                     }
-                    if self.hit <= at {
-                        self.hit = rules.finder.next_in_json(bytes, at + 1);
+                    Some(byte @ (b'}' | b']')) => {
+                        if !self.close(*byte == b'}') {
+                            break;
+                        }
+                        at += 1;
                     }
-                    if self.hit < close {
-                        break;
+                    Some(b' ' | b'\n' | b'\r' | b'\t') => at = after_blanks(bytes, at),
+                    _ => break,
+                }
+            }
+            if let State::Name { or_end } = state {
+                match bytes.get(at) {
+                    Some(b'"') => {
+                        let Some(close) = self.plain_name(&mut ahead, rules, bytes, at) else { break };
+                        name = Some((at + 1, close));
+                        at = close + 2;
+                        state = State::Value { or_end: false };
                     }
-                    at = close + 1;
-                    state = State::Comma;
-                }
-                (State::Comma, b',') if !self.stack.is_empty() => {
-                    state = if self.stack.is_in_object() {
-                        State::Name { or_end: false }
-                    } else {
-                        State::Value { or_end: false }
-                    };
-                    at += 1;
-                }
-                (State::Value { .. }, b'-' | b'0'..=b'9') => {
-                    let length = number(bytes.get(at..).unwrap_or_default());
-                    if at + length >= bytes.len() || length >= rules.shortest_number {
-                        break;
+                    Some(b'}') if or_end => {
+                        if !self.close(true) {
+                            break;
+                        }
+                        at += 1;
+                        state = State::Comma;
                     }
-                    at += length;
-                    state = State::Comma;
+                    Some(b' ' | b'\n' | b'\r' | b'\t') => at = after_blanks(bytes, at),
+                    _ => break,
                 }
-                (State::Value { .. }, b't' | b'f' | b'n') => {
-                    let rest = bytes.get(at..).unwrap_or_default();
-                    let word =
-                        [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
-                    let Some(word) = word else { break };
-                    if !rest.get(word.len()).is_some_and(|after| matches!(after, b',' | b'}' | b']')) {
-                        break;
-                    }
-                    at += word.len();
-                    state = State::Comma;
-                }
-                (State::Value { .. }, b'{' | b'[') if self.stack.depth() < DEEPEST => {
-                    self.stack.push(*byte == b'{');
-                    state = if *byte == b'{' {
-                        State::Name { or_end: true }
-                    } else {
-                        State::Value { or_end: true }
-                    };
-                    at += 1;
-                }
-                (
-                    State::Comma | State::Name { or_end: true } | State::Value { or_end: true },
-                    b'}' | b']',
-                ) => {
-                    if self.stack.is_empty() || self.stack.is_in_object() != (*byte == b'}') {
-                        break;
-                    }
-                    self.stack.pop(*byte == b'}');
-                    state = State::Comma;
-                    at += 1;
-                }
-                _ => break,
             }
         }
-        self.state = state;
+        if let Some((start, end)) = name {
+            self.note_name(rules, bytes.get(start..end).unwrap_or_default());
+        }
+        (self.state, self.ahead) = (state, ahead);
         at
     }
+
+    fn open(&mut self, is_object: bool) {
+        self.stack.push(is_object);
+        self.name.clear();
+    }
+
+    /// Closes the innermost object or list, if it is of that kind.
+    fn close(&mut self, is_object: bool) -> bool {
+        !self.stack.is_empty() && self.stack.is_in_object() == is_object && self.stack.pop(is_object)
+    }
+
+    /// Whether the next item of a list goes as a whole.
+    fn leads_to_a_target(&mut self, rules: &Rules) -> bool {
+        if self.stack.is_led_into() {
+            self.next_item(rules);
+        }
+        self.target.is_some()
+    }
+
+    /// Where the name at `at` ends, if a colon follows and it is no name of a value that goes as a whole.
+    #[inline]
+    fn plain_name(&mut self, ahead: &mut Ahead, rules: &Rules, bytes: &[u8], at: usize) -> Option<usize> {
+        let close = ahead.marks.next(bytes, at + 1);
+        let name = bytes.get(at + 1..close)?;
+        if bytes.get(close) != Some(&b'"') || bytes.get(close + 1) != Some(&b':') || name.len() > LONGEST_NAME
+        {
+            return None;
+        }
+        let has_target = rules.keyed(name).is_some() || self.stack.member(&rules.pointers, name).is_some();
+        let plain = !has_target && (!rules.scans_names || ahead.is_nothing_in(rules, bytes, at + 1, close));
+        plain.then_some(close)
+    }
+}
+
+impl Ahead {
+    /// Where the string at `at` ends, if nothing in it is escaped or worth a look.
+    #[inline]
+    fn plain_string(&mut self, rules: &Rules, bytes: &[u8], at: usize) -> Option<usize> {
+        let close = self.marks.next(bytes, at + 1);
+        let plain = bytes.get(close) == Some(&b'"') && self.is_nothing_in(rules, bytes, at + 1, close);
+        plain.then_some(close + 1)
+    }
+
+    /// Where the number at `at` ends, if it has come whole and nothing in it is worth a look.
+    #[inline]
+    fn plain_number(&mut self, rules: &Rules, bytes: &[u8], at: usize) -> Option<usize> {
+        let length = number(bytes.get(at..)?);
+        let stop = at + length;
+        let plain = stop < bytes.len()
+            && (length < rules.shortest_number
+                || (length <= LONGEST_SCALAR && self.is_nothing_in(rules, bytes, at, stop)));
+        plain.then_some(stop)
+    }
+
+    /// Whether no place from `from` to `to` is worth a look.
+    #[inline]
+    fn is_nothing_in(&mut self, rules: &Rules, bytes: &[u8], from: usize, to: usize) -> bool {
+        if self.hit < from {
+            self.hit = rules.finder.next_in_json(bytes, from);
+        }
+        self.hit >= to && bytes.get(from) != Some(&b':')
+    }
+}
+
+/// Where the word at `at` ends, if it is one of JSON's and has come whole.
+fn plain_word(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word))?;
+    rest.get(word.len()).filter(|after| !after.is_ascii_lowercase())?;
+    Some(at + word.len())
+}
+
+#[inline]
+fn after_blanks(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    at + rest.iter().position(|byte| !blank(byte)).unwrap_or(rest.len())
 }

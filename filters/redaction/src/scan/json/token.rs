@@ -1,11 +1,10 @@
 //! One token after the other: names, strings that are looked into, numbers and words.
 
-use super::{Json, LONGEST_NAME, LONGEST_SCALAR, LONGEST_WORD, Part, State, shift};
+use super::{Json, LONGEST_NAME, LONGEST_SCALAR, LONGEST_WORD, Part, State};
 use crate::rules::Rules;
 use crate::scan::Tally;
 use crate::scan::decode::{self, Decoded};
-use crate::scan::edit::Edit;
-use crate::scan::quote::{closing, quote_or_escape};
+use crate::scan::edit::{Edit, shift};
 
 impl Json {
     /// A name, from its opening mark at `at`.
@@ -18,7 +17,7 @@ impl Json {
         edits: &mut Vec<Edit>,
         tally: &mut Tally,
     ) -> Part {
-        let Some((close, escaped)) = closing(bytes, at + 1) else {
+        let Some((close, escaped)) = self.ahead.marks.closing(bytes, at + 1) else {
             if end {
                 return Part::Broken(at);
             }
@@ -55,12 +54,7 @@ impl Json {
                     (keyed, pointed) => keyed.or(pointed),
                 };
             }
-            if rules.any_near() {
-                self.name.clear();
-                self.name.extend_from_slice(name.get(..name.len().min(64)).unwrap_or_default());
-                // So that no word goes on from it.
-                self.name.push(b' ');
-            }
+            self.note_name(rules, name);
         }
         if rules.scans_names {
             self.unit.reset();
@@ -70,7 +64,7 @@ impl Json {
     }
 
     pub(super) fn long_name(&mut self, bytes: &[u8], at: usize) -> Part {
-        match closing(bytes, at) {
+        match self.ahead.marks.closing(bytes, at) {
             Some((close, _)) => {
                 self.state = State::Colon;
                 Part::Done(close + 1)
@@ -121,18 +115,8 @@ impl Json {
         edits: &mut Vec<Edit>,
         tally: &mut Tally,
     ) -> Part {
-        let first = quote_or_escape(bytes, at);
-        if bytes.get(first) == Some(&b'"') && self.unit.is_fresh() {
-            // Nearly every string: it is here, nothing of it is escaped, and nothing in it is worth a look.
-            if self.hit < at {
-                self.hit = rules.finder.next_in_json(bytes, at);
-            }
-            if self.hit >= first {
-                self.after_value();
-                return Part::Done(first + 1);
-            }
-        }
-        let close = closing(bytes, at);
+        let first = self.ahead.marks.next(bytes, at);
+        let close = self.ahead.marks.closing(bytes, at);
         let stop = close.map_or(bytes.len(), |(close, _)| close);
         let raw = bytes.get(at..stop).unwrap_or_default();
         let whole = close.is_some() || end;

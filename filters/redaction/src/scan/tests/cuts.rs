@@ -7,7 +7,7 @@ fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-fn assert_no_cut_matters(redaction: &Redaction, body: Body, text: &[u8]) {
+pub(super) fn assert_no_cut_matters(redaction: &Redaction, body: Body, text: &[u8]) {
     let once = shown(&in_pieces(redaction, body, [text]));
     for first in 0..=text.len() {
         let pieces = [&text[..first], &text[first..]];
@@ -52,6 +52,9 @@ fn bodies() -> Vec<String> {
             r#"{"users":[{"pin":"1234"},{"pin":12,"p":[1]}],"pin":1,"top":true}"#,
             r#"{"n":"\u0034111111111111111","m":"\ud83d\ude00 ada\u0040example.com"}"#,
             "{'a': 'ada@example.com'}",
+            "an ACC-12345678, ACC-1234567 and xACC-12345678, tok_a1b2c3_, tok_0123456789abcdefghijklmnop tok_.",
+            "event: a\ndata: {\"dob\":\"1815\",\"m\":\"\\u0034111111111111111\"}\rdata:{\rdata: \"dob\":\rdata: [1]}\r\rdata: ada@example.com\r",
+            r#"{"m":"{'password': 'hunter2', 'x' : 1}","n":["'password' : hunter2","::1",":1",": '"]}"#,
             "data: ada@example.com\n\ndata: password='open\r\n\r\ndata: shut' +1415\n\n5550123\n\n",
         ]
         .map(str::to_owned),
@@ -160,6 +163,12 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         b"-----BEGIN PRIVATE KEY-----",
         b"-----END PRIVATE KEY-----",
         b"Bearer ",
+        b"ACC-",
+        b"12345678",
+        b"tok_a1",
+        b"data: ",
+        b"data:{",
+        b"\r",
         b"Project Fal",
         b"con",
         b"xyzzy",
