@@ -94,10 +94,10 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 	@$(CARGO) clippy --quiet --release --target $(WASM) -pheader-mutation --no-default-features -- --deny warnings
 	@$(with_vectors) $(CARGO) clippy --quiet --release $(vectors_target) $(addprefix -p ,$(VECTORS)) -- --deny warnings
 	@scripts/check-docs.sh
-	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/docker/*.sh .ci/run; \
-		else echo "not linted: scripts, because shellcheck is not installed" >&2; fi
-	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check licenses bans sources; \
-		else echo "not checked: dependencies, because cargo-deny is not installed" >&2; fi
+	@shellcheck=$$(scripts/tool.sh shellcheck) || test $$? -eq 3; \
+		test -z "$$shellcheck" || "$$shellcheck" -x scripts/*.sh scripts/docker/*.sh .ci/run
+	@deny=$$(scripts/tool.sh cargo-deny) || test $$? -eq 3; \
+		test -z "$$deny" || "$$deny" deny --log-level error check licenses bans sources
 
 .PHONY: unit
 unit: cargo # The decisions, natively; the modules, in the harness; the manifests.
@@ -182,11 +182,13 @@ validate: optimize ## Check configurations against the modules: FILE="a.yaml b.j
 	@$(CARGO) run --quiet --package meshloom-cli -- validate $(addprefix --filter ,$(FILTER)) $(FILE)
 
 .PHONY: bench
-bench: optimize python ## Measure decisions, modules and the cost in Envoy, into bench/results/
+bench: optimize python ## Measure decisions, modules, what is found, the agent, and the cost in Envoy, into bench/results/
 	$(call say,measuring the decisions and the modules)
 	@$(CARGO) bench --package meshloom-bench
+	$(call say,what redaction finds$(,) and what it does not)
+	@$(CARGO) test --quiet --package redaction --test quality -- --nocapture
 	$(call say,measuring the cost in Envoy)
-	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --profile bench --package meshloom-bench --bin cost-table
 	@$(MAKE) bench-redaction
 
 .PHONY: bench-redaction

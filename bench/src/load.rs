@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -15,10 +15,43 @@ use anyhow::{Context as _, bail, ensure};
 pub const CONNECTIONS: u32 = 8;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Set when the run should end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What every request asks: a GET of a path, with these headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The path.
+    pub path: String,
+    /// Its headers, `host` among them.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Question {
+    /// A request that has what every client sends, and nothing else.
+    pub fn plain(path: &str) -> Self {
+        let headers = [("host", "localhost"), ("user-agent", "meshloom-bench"), ("accept", "*/*")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { path: path.to_owned(), headers }
+    }
+
+    /// Sets a header, in the place of one that is there.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match self.headers.iter_mut().find(|(other, _)| other == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.headers.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// The request as it goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let lines: String =
+            self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
+        format!("GET {} HTTP/1.1\r\n{lines}\r\n", self.path).into()
+    }
+}
 
 /// Connections to one Envoy.
 pub struct Load {
@@ -27,12 +60,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// Connects; every request will be a GET of `path`.
+    /// Connects; every request will ask that.
     ///
     /// # Errors
     ///
     /// When nobody listens.
-    pub fn connect(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+    pub fn connect(address: SocketAddr, question: &Question) -> anyhow::Result<Self> {
         let connect = || -> std::io::Result<_> {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
@@ -40,8 +73,7 @@ impl Load {
             Ok(BufReader::with_capacity(64 * 1024, stream))
         };
         let connections = (0..CONNECTIONS).map(|_| connect()).collect::<std::io::Result<_>>()?;
-        let head = "host: localhost\r\nuser-agent: meshloom-bench\r\naccept: */*";
-        Ok(Self { connections, request: format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").into() })
+        Ok(Self { connections, request: question.bytes() })
     }
 
     /// Sends `requests`, rounded up to whole batches, and reads every answer; says how many were sent.
@@ -68,6 +100,42 @@ impl Load {
 
 /// Reads one answer and says how long its body was.
 fn answer(from: &mut impl BufRead) -> anyhow::Result<u64> {
+    match head(from)? {
+        Framing::Length(length) => skip(from, length).map(|()| length),
+        Framing::Chunks => chunks(from, &mut String::new()),
+    }
+}
+
+/// An answer, and when its body came.
+pub(crate) struct Timed {
+    pub(crate) length: u64,
+    /// When the first byte of the body was there.
+    pub(crate) first: Instant,
+    /// When the last one was.
+    pub(crate) last: Instant,
+}
+
+/// Reads one answer with a body.
+pub(crate) fn timed(from: &mut impl BufRead) -> anyhow::Result<Timed> {
+    let framing = head(from)?;
+    // Where the body comes in chunks, the size of the first one is sent along with its bytes.
+    ensure!(!from.fill_buf()?.is_empty(), "the connection was closed in place of a body");
+    let first = Instant::now();
+    let length = match framing {
+        Framing::Length(length) => skip(from, length).map(|()| length),
+        Framing::Chunks => chunks(from, &mut String::new()),
+    }?;
+    Ok(Timed { length, first, last: Instant::now() })
+}
+
+/// How the end of a body is known.
+enum Framing {
+    Length(u64),
+    Chunks,
+}
+
+/// Reads the head of an answer that is a 200.
+fn head(from: &mut impl BufRead) -> anyhow::Result<Framing> {
     let mut line = String::new();
     next_line(from, &mut line)?;
     ensure!(line.starts_with("HTTP/1.1 200 "), "an answer other than 200: {line:?}");
@@ -85,8 +153,8 @@ fn answer(from: &mut impl BufRead) -> anyhow::Result<u64> {
         chunked |= line == "transfer-encoding: chunked";
     }
     match length {
-        Some(length) => skip(from, length).map(|()| length),
-        None if chunked => chunks(from, &mut line),
+        Some(length) => Ok(Framing::Length(length)),
+        None if chunked => Ok(Framing::Chunks),
         None => bail!("an answer with neither content-length nor chunks"),
     }
 }
@@ -127,6 +195,16 @@ mod tests {
         let length = answer(&mut from).map_err(|error| error.to_string())?;
         assert_eq!(from, b"next", "the answer was read to its end and no further");
         Ok(length)
+    }
+
+    #[test]
+    fn a_question_has_each_header_once() {
+        let mut question = Question::plain("/a?b=c");
+        question.set("host", "shop.example.com");
+        question.set("x-tenant", "acme");
+        let expected = "GET /a?b=c HTTP/1.1\r\nhost: shop.example.com\r\nuser-agent: meshloom-bench\r\naccept: */*\r\n\
+                        x-tenant: acme\r\n\r\n";
+        assert_eq!(String::from_utf8(question.bytes()).unwrap(), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The measurement: all variants run at once, and every round visits every one of them in a new order. What
 //! disturbs the machine for a while then disturbs all of them alike.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meshloom_lab::{Envoy, Upstream};
 
@@ -31,6 +31,7 @@ pub struct Cost {
 ///
 /// When a variant does not answer as it should.
 pub fn run(suite: &Suite, rounds: u32, upstream: &Upstream) -> anyhow::Result<Vec<Cost>> {
+    let rounds = rounds.div_ceil(suite.one_in);
     let mut costs = Vec::new();
     for variant in &suite.variants {
         eprintln!("{}: {} is tried", suite.name, variant.case);
@@ -57,23 +58,24 @@ fn measure(
         envoy: Envoy,
         process: u32,
         load: Load,
+        requests: u32,
         cost: &'a mut Cost,
     }
     let mut running = Vec::new();
     for (variant, cost) in suite.variants.iter().zip(costs) {
         let envoy = Envoy::with(suite.bootstrap(variant, upstream)).concurrency(1).log_level("warn").start();
-        let mut load = Load::connect(envoy.proxy(), suite.path)?;
-        // V8 compiles a function again, better, once it is often used.
-        load.run(suite.requests, suite.least)?;
-        running.push(Running { process: envoy.process_id(), envoy, load, cost });
+        let mut load = Load::connect(envoy.proxy(), &suite.question)?;
+        let requests = warmed_up(&mut load, suite)?;
+        running.push(Running { process: envoy.process_id(), envoy, load, requests, cost });
     }
     for _ in 0..rounds {
         order.shuffle(&mut running);
-        for Running { process, load, cost, .. } in &mut running {
-            // The one before had the caches to itself.
-            load.run((suite.requests / 10).max(CONNECTIONS), suite.least)?;
+        for Running { process, load, requests, cost, .. } in &mut running {
+            // The one before had the caches to itself; what takes so long that a visit is a batch does not notice.
+            let warm = if *requests > CONNECTIONS { *requests / 10 } else { 0 };
+            load.run(warm, suite.least)?;
             let before = cpu::time(*process)?;
-            let sent = load.run(suite.requests, suite.least)?;
+            let sent = load.run(*requests, suite.least)?;
             let used = cpu::time(*process)?.saturating_sub(before);
             upstream.forget();
             cost.rounds.push(micros(used) / f64::from(sent));
@@ -87,6 +89,34 @@ fn measure(
     }
     Ok(())
 }
+
+/// Sends as many requests as a visit has, for V8 compiles a function again, better, once it is often used; and says how
+/// many that are.
+fn warmed_up(load: &mut Load, suite: &Suite) -> anyhow::Result<u32> {
+    let mut sent = 0;
+    let mut each = Duration::ZERO;
+    // The first requests do what only first ones do: how long one takes is seen of the last.
+    while sent < visit(suite.requests, each) {
+        let begun = Instant::now();
+        let batch = load.run(suite.requests.div_ceil(10), suite.least)?;
+        each = begun.elapsed() / batch;
+        sent += batch;
+    }
+    Ok(visit(suite.requests, each))
+}
+
+/// How many requests a visit has: as many as the suite says, but no more than fit into [`VISIT`]. What takes
+/// milliseconds needs no thousand requests to be seen.
+fn visit(requests: u32, each: Duration) -> u32 {
+    let fit = VISIT.as_nanos() / each.as_nanos().max(1);
+    u32::try_from(fit)
+        .unwrap_or(u32::MAX)
+        .next_multiple_of(CONNECTIONS)
+        .clamp(CONNECTIONS, requests.max(CONNECTIONS))
+}
+
+/// How long the requests of one visit may take.
+const VISIT: Duration = Duration::from_millis(250);
 
 /// Shuffles, the same way in every run (Steele and others' SplitMix64).
 struct Order(u64);
@@ -105,4 +135,17 @@ impl Order {
 
 fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_slow_is_asked_less_often() {
+        assert_eq!(visit(1000, Duration::from_micros(50)), 1000);
+        assert_eq!(visit(1000, Duration::from_millis(1)), 256);
+        assert_eq!(visit(1000, Duration::from_secs(2)), CONNECTIONS);
+        assert_eq!(visit(1000, Duration::ZERO), 1000);
+    }
 }
