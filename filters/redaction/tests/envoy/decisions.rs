@@ -85,7 +85,7 @@ fn echo() -> std::net::SocketAddr {
                 .unwrap();
             let mut bytes = [0; 64];
             while let Ok(length @ 1..) = lines.read(&mut bytes) {
-                stream.write_all(&bytes[..length]).unwrap();
+                stream.write_all(bytes.get(..length).unwrap()).unwrap();
             }
         }
     });
