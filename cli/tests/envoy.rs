@@ -1,5 +1,6 @@
 //! Real Envoys say the same of a wrong configuration as `meshloom validate` does.
 #![expect(
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "all of this is a test: clippy knows only the functions marked so"

@@ -151,7 +151,7 @@ impl Reads for Proxy {
 impl Host for Proxy {
     fn held(&self, side: Side, name: &[u8], value: &[u8]) -> Held {
         // The proxy answers the first value alone. That there is another line is asked only where that decides.
-        match headers::first(map(side), name) {
+        match std::str::from_utf8(name).ok().and_then(|name| headers::first(map(side), name)) {
             None => Held::Nothing,
             Some(first) if first != value => Held::Other,
             Some(_) => {
