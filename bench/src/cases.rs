@@ -3,42 +3,64 @@
 //! - `<case>.json`: a plugin configuration
 //! - `<case>.lua`: a script for Envoy's Lua filter that does the same
 //! - `<case>.<word>.yaml`: another filter of Envoy's that does the same, as in a list of `http_filters`
+//! - `bench.yaml`: what all of them are asked, and what must be seen of each case ([`setting`])
 //!
-//! In the folder itself for the table of headers, in `body-1mb/` for that of large bodies. A list too long to be
-//! written down is `${names:COUNT$}`: so many host names in quotes, with commas between them; or
-//! `${names:COUNT|BEFORE|AFTER$}` with these around each name in place of the quotes.
+//! In the folder itself for a table of headers, in `body-1mb/` for that of large bodies. Every variant has the clusters
+//! of the filter's `envoy.yaml`. A list too long to be written down is `${names:COUNT$}`: so many host names in quotes,
+//! with commas between them; or `${names:COUNT|BEFORE|AFTER$}` with these around each name in place of the quotes.
+//!
+//! [`setting`]: crate::setting
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, ensure};
 use serde_json::{Value, json};
 
+use crate::setting::{self, Setting};
 use crate::variant::Variant;
 
-/// The variants of a filter's folder for one suite, in the order of their names.
+/// The variants of a filter's folder for one suite, in the order of their names, and what they are asked. None, if
+/// there is no such folder.
 ///
 /// # Errors
 ///
 /// When a file cannot be used.
-pub fn of(filter: &str, folder: &Path) -> anyhow::Result<Vec<Variant>> {
+pub fn of(filter: &str, folder: &Path) -> anyhow::Result<(Setting, Vec<Variant>)> {
     let mut files: Vec<PathBuf> = match std::fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Setting::default(), Vec::new())),
         Err(error) => return Err(error).with_context(|| folder.display().to_string()),
     };
-    files.retain(|file| file.is_file());
+    files.retain(|file| file.is_file() && !file.ends_with(setting::FILE));
     files.sort();
-    let variants = files.iter().map(|file| variant(filter, file).with_context(|| file.display().to_string()));
-    variants.collect()
+    let names = files.iter().map(|file| Ok(named(file)?.0)).collect::<anyhow::Result<BTreeSet<String>>>()?;
+    let setting = Setting::of(folder, &names)?;
+    let clusters = Variant::clusters_of(filter);
+    let mut variants = Vec::new();
+    for file in &files {
+        let mut variant = variant(filter, file).with_context(|| file.display().to_string())?;
+        variant.clusters.clone_from(&clusters);
+        variant.seen = setting.seen(&named(file)?.0);
+        variants.push(variant);
+    }
+    Ok((setting, variants))
+}
+
+/// The case that a file is of, and what the file is.
+fn named(file: &Path) -> anyhow::Result<(String, String)> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let (case, kind) =
+        name.split_once('.').with_context(|| format!("{}: a file without an extension", file.display()))?;
+    Ok((case.to_owned(), kind.to_owned()))
 }
 
 fn variant(filter: &str, file: &Path) -> anyhow::Result<Variant> {
     let text = filled(&std::fs::read_to_string(file)?)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let (case, kind) = name.split_once('.').context("a file without an extension")?;
-    match kind.split_once('.').unwrap_or((kind, "")) {
-        ("json", "") => Variant::configured(filter, case, &text),
+    let (case, kind) = named(file)?;
+    match kind.split_once('.').unwrap_or((&kind, "")) {
+        ("json", "") => Variant::configured(filter, &case, &text),
         ("lua", "") => Ok(Variant::lua(&format!("Lua: {case}"), &text)),
         (word, "yaml") => {
             let parsed: Value = serde_saphyr::from_str(&text)?;
@@ -53,7 +75,7 @@ fn variant(filter: &str, file: &Path) -> anyhow::Result<Variant> {
 }
 
 /// The text with its lists of names written out.
-fn filled(text: &str) -> anyhow::Result<String> {
+pub(crate) fn filled(text: &str) -> anyhow::Result<String> {
     const BEGIN: &str = "${names:";
     // What is around a name may have braces.
     const END: &str = "$}";
@@ -90,7 +112,7 @@ impl Variant {
     ///
     /// # Errors
     ///
-    /// When its module is not there.
+    /// When there is no such filter.
     pub fn configured(name: &str, case: &str, configuration: &str) -> anyhow::Result<Self> {
         let mut variant = Self::ours(name)?;
         variant.case = format!("{name}: {case}");
@@ -127,11 +149,25 @@ mod tests {
     }
 
     #[test]
+    fn what_does_the_same_has_the_clusters_of_the_filter_and_must_show_the_same() {
+        let folder = meshloom_lab::root().join("filters/callout-enrichment/bench");
+        let (_, variants) = of("callout-enrichment", &folder).unwrap();
+        let callouts: Vec<&Variant> = variants.iter().filter(|it| it.case.ends_with(": callout")).collect();
+        assert!(callouts.len() >= 3, "ours, Lua and ext_authz: {callouts:?}");
+        for one in &callouts {
+            assert!(one.clusters.iter().any(|cluster| cluster["name"] == "metadata"), "{}", one.case);
+            assert!(!one.seen.request.is_empty(), "{}", one.case);
+            assert_eq!(one.seen, callouts[0].seen, "{}", one.case);
+        }
+    }
+
+    #[test]
     fn a_file_of_another_kind_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("case.txt"), "").unwrap();
+        std::fs::write(folder.path().join(setting::FILE), "cases: {case: {lacks: [a]}}").unwrap();
         let refused = of("blocklist", folder.path()).unwrap_err();
         assert!(format!("{refused:#}").contains("case.json"), "{refused:#}");
-        assert!(of("blocklist", &folder.path().join("none")).unwrap().is_empty());
+        assert!(of("blocklist", &folder.path().join("none")).unwrap().1.is_empty());
     }
 }

@@ -4,6 +4,7 @@
 //! |-------------|-----------------------------------------------------------------------------------|
 //! | [`variant`] | the filter chains that are compared: none, native, Lua, the floor, and our own    |
 //! | [`cases`]   | further configurations of our own filters, and what else does the same              |
+//! | [`setting`] | what cases are asked, and what must be seen of each                               |
 //! | [`suite`]   | what is asked of them: headers alone, or a large body                             |
 //! | [`proof`]   | one request to each under a trace, so that no filter is measured that did not run |
 //! | [`load`]    | the client                                                                        |
@@ -20,6 +21,7 @@ pub mod proof;
 pub mod report;
 pub mod rounds;
 pub mod sample;
+pub mod setting;
 pub mod setup;
 pub mod suite;
 pub mod variant;

@@ -20,6 +20,38 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Set when the run should end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// What every request asks: a GET of a path, with these headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The path.
+    pub path: String,
+    /// Its headers, `host` among them.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Question {
+    /// A request that has what every client sends, and nothing else.
+    pub fn plain(path: &str) -> Self {
+        let headers = [("host", "localhost"), ("user-agent", "meshloom-bench"), ("accept", "*/*")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { path: path.to_owned(), headers }
+    }
+
+    /// Sets a header, in the place of one that is there.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match self.headers.iter_mut().find(|(other, _)| other == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.headers.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// The request as it goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let lines: String = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
+        format!("GET {} HTTP/1.1\r\n{lines}\r\n", self.path).into()
+    }
+}
+
 /// Connections to one Envoy.
 pub struct Load {
     connections: Vec<BufReader<TcpStream>>,
@@ -27,12 +59,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// Connects; every request will be a GET of `path`.
+    /// Connects; every request will ask that.
     ///
     /// # Errors
     ///
     /// When nobody listens.
-    pub fn connect(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+    pub fn connect(address: SocketAddr, question: &Question) -> anyhow::Result<Self> {
         let connect = || -> std::io::Result<_> {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
@@ -40,8 +72,7 @@ impl Load {
             Ok(BufReader::with_capacity(64 * 1024, stream))
         };
         let connections = (0..CONNECTIONS).map(|_| connect()).collect::<std::io::Result<_>>()?;
-        let head = "host: localhost\r\nuser-agent: meshloom-bench\r\naccept: */*";
-        Ok(Self { connections, request: format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").into() })
+        Ok(Self { connections, request: question.bytes() })
     }
 
     /// Sends `requests`, rounded up to whole batches, and reads every answer; says how many were sent.
@@ -127,6 +158,16 @@ mod tests {
         let length = answer(&mut from).map_err(|error| error.to_string())?;
         assert_eq!(from, b"next", "the answer was read to its end and no further");
         Ok(length)
+    }
+
+    #[test]
+    fn a_question_has_each_header_once() {
+        let mut question = Question::plain("/a?b=c");
+        question.set("host", "shop.example.com");
+        question.set("x-tenant", "acme");
+        let expected = "GET /a?b=c HTTP/1.1\r\nhost: shop.example.com\r\nuser-agent: meshloom-bench\r\naccept: */*\r\n\
+                        x-tenant: acme\r\n\r\n";
+        assert_eq!(String::from_utf8(question.bytes()).unwrap(), expected);
     }
 
     #[test]

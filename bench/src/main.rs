@@ -32,7 +32,7 @@ struct Arguments {
     /// Ten rounds, to see that it works; nothing is kept without --out.
     #[arg(long, conflicts_with = "rounds")]
     quick: bool,
-    /// Only this table: headers, cases or body-1mb.
+    /// Only this table: headers, the name of a filter for its cases, body-1mb or body-1mb-clean.
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
     /// Compares another build of a filter's module as well; may be repeated.
@@ -76,21 +76,28 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (filter, path) in &arguments.candidate {
         ours.push(Variant::candidate(filter, path)?);
     }
-    let mut large = ours.clone();
-    let mut small = Vec::new();
+    let requests = batches(arguments.requests);
+    let bodies = batches(arguments.requests.div_ceil(50));
+    let mut suites = vec![Suite::headers(requests, &floor, &ours)];
+    let mut large = Vec::new();
     for name in meshloom_lab::filters() {
         let folder = meshloom_lab::root().join("filters").join(&name).join("bench");
-        small.extend(cases::of(&name, &folder)?);
-        large.extend(cases::of(&name, &folder.join("body-1mb"))?);
+        let (setting, variants) = cases::of(&name, &folder)?;
+        if !variants.is_empty() {
+            suites.push(Suite::cases(&name, requests, &floor, &setting, variants));
+        }
+        large.extend(cases::of(&name, &folder.join("body-1mb"))?.1);
     }
-    let mut suites = vec![
-        Suite::headers(batches(arguments.requests), &floor, &ours),
-        Suite::cases(batches(arguments.requests), &floor, small),
-        Suite::large_body(batches(arguments.requests.div_ceil(50)), &floor, &large),
-    ];
+    suites.push(Suite::clean_body(bodies, &floor, large.clone()));
+    large.splice(0..0, ours);
+    suites.push(Suite::large_body(bodies, &floor, large));
     if let Some(name) = &arguments.suite {
-        suites.retain(|suite| suite.name == name);
-        anyhow::ensure!(!suites.is_empty(), "no suite {name:?}, expected headers, cases or body-1mb");
+        let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
+        suites.retain(|suite| suite.name == *name);
+        anyhow::ensure!(!suites.is_empty(), "no suite {name:?}, expected one of {}", names.join(", "));
+    }
+    for variant in suites.iter().flat_map(|suite| &suite.variants) {
+        variant.is_there()?;
     }
 
     let upstream = suite::upstream();

@@ -59,7 +59,7 @@ impl<'a> Table<'a> {
 
     /// The table in Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = format!("### {}\n\n{}.\n\n", self.suite.name, sentence(self.suite.asks));
+        let mut text = format!("### {}\n\n{}.\n\n", self.suite.name, sentence(&self.suite.asks));
         let (head, rule) = match self.suite.yardstick {
             Some(case) => (format!(" × {case} |"), "---:|"),
             None => (String::new(), ""),

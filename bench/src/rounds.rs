@@ -1,7 +1,7 @@
 //! The measurement: all variants run at once, and every round visits every one of them in a new order. What
 //! disturbs the machine for a while then disturbs all of them alike.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meshloom_lab::{Envoy, Upstream};
 
@@ -57,23 +57,27 @@ fn measure(
         envoy: Envoy,
         process: u32,
         load: Load,
+        requests: u32,
         cost: &'a mut Cost,
     }
     let mut running = Vec::new();
     for (variant, cost) in suite.variants.iter().zip(costs) {
         let envoy = Envoy::with(suite.bootstrap(variant, upstream)).concurrency(1).log_level("warn").start();
-        let mut load = Load::connect(envoy.proxy(), suite.path)?;
+        let mut load = Load::connect(envoy.proxy(), &suite.question)?;
         // V8 compiles a function again, better, once it is often used.
-        load.run(suite.requests, suite.least)?;
-        running.push(Running { process: envoy.process_id(), envoy, load, cost });
+        load.run(suite.requests / 2, suite.least)?;
+        let begun = Instant::now();
+        let sent = load.run(suite.requests / 2, suite.least)?;
+        let requests = visit(suite.requests, begun.elapsed() / sent);
+        running.push(Running { process: envoy.process_id(), envoy, load, requests, cost });
     }
     for _ in 0..rounds {
         order.shuffle(&mut running);
-        for Running { process, load, cost, .. } in &mut running {
+        for Running { process, load, requests, cost, .. } in &mut running {
             // The one before had the caches to itself.
-            load.run((suite.requests / 10).max(CONNECTIONS), suite.least)?;
+            load.run((*requests / 10).max(CONNECTIONS), suite.least)?;
             let before = cpu::time(*process)?;
-            let sent = load.run(suite.requests, suite.least)?;
+            let sent = load.run(*requests, suite.least)?;
             let used = cpu::time(*process)?.saturating_sub(before);
             upstream.forget();
             cost.rounds.push(micros(used) / f64::from(sent));
@@ -87,6 +91,16 @@ fn measure(
     }
     Ok(())
 }
+
+/// How many requests a visit has: as many as the suite says, but no more than fit into [`VISIT`]. What takes
+/// milliseconds needs no thousand requests to be seen.
+fn visit(requests: u32, each: Duration) -> u32 {
+    let fit = VISIT.as_nanos() / each.as_nanos().max(1);
+    u32::try_from(fit).unwrap_or(u32::MAX).next_multiple_of(CONNECTIONS).clamp(CONNECTIONS, requests.max(CONNECTIONS))
+}
+
+/// How long the requests of one visit may take.
+const VISIT: Duration = Duration::from_millis(250);
 
 /// Shuffles, the same way in every run (Steele and others' SplitMix64).
 struct Order(u64);
@@ -105,4 +119,17 @@ impl Order {
 
 fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_slow_is_asked_less_often() {
+        assert_eq!(visit(1000, Duration::from_micros(50)), 1000);
+        assert_eq!(visit(1000, Duration::from_millis(1)), 256);
+        assert_eq!(visit(1000, Duration::from_secs(2)), CONNECTIONS);
+        assert_eq!(visit(1000, Duration::ZERO), 1000);
+    }
 }

@@ -32,6 +32,24 @@ pub fn json(size: usize, dirty: bool) -> String {
     body
 }
 
+/// Records as JSON lines, in pieces of at most `size` bytes that end where a line does, with nothing to redact.
+pub fn lines(pieces: usize, size: usize) -> Vec<String> {
+    let json = json(2 * pieces * size, false);
+    let mut records = json.lines().filter(|line| line.starts_with("{\"id\"")).map(|line| line.trim_end_matches(','));
+    let mut piece = || {
+        let mut piece = String::new();
+        while let Some(record) = records.next() {
+            piece.push_str(record);
+            piece.push('\n');
+            if piece.len() + 2 * record.len() > size {
+                break;
+            }
+        }
+        piece
+    };
+    (0..pieces).map(|_| piece()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +61,18 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&body).unwrap();
             assert!((65_000..=65_536).contains(&body.len()), "{}", body.len());
             assert_eq!(body.contains("4111"), dirty);
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_stream_is_json_by_itself() {
+        let pieces = lines(3, 4096);
+        assert_eq!(pieces.len(), 3);
+        for piece in pieces {
+            assert!((3500..=4096).contains(&piece.len()) && piece.ends_with('\n'), "{}", piece.len());
+            for line in piece.lines() {
+                serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
         }
     }
 }

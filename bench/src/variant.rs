@@ -6,6 +6,8 @@ use anyhow::{Context as _, ensure};
 use meshloom_lab::Bootstrap;
 use serde_json::{Value, json};
 
+use crate::setting::Seen;
+
 /// One filter chain, to be put before the router.
 #[derive(Clone, Debug)]
 pub struct Variant {
@@ -15,6 +17,8 @@ pub struct Variant {
     pub filters: Vec<Value>,
     /// The clusters that they call.
     pub clusters: Vec<Value>,
+    /// What must be seen of it before it is measured.
+    pub seen: Seen,
 }
 
 const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
@@ -28,7 +32,7 @@ pub const FLOOR: &str = "floor";
 
 impl Variant {
     fn new(case: &str, filters: Vec<Value>) -> Self {
-        Self { case: case.to_owned(), filters, clusters: Vec::new() }
+        Self { case: case.to_owned(), filters, clusters: Vec::new(), seen: Seen::default() }
     }
 
     /// No filter but the router.
@@ -100,28 +104,39 @@ impl Variant {
     ///
     /// # Errors
     ///
-    /// When its module is not there.
+    /// When that has no filter.
     pub fn ours(name: &str) -> anyhow::Result<Self> {
         let mut filters = Vec::new();
-        let mut clusters = Vec::new();
         let is_router = |filter: &Value| filter.pointer("/typed_config/@type").is_some_and(|t| t == ROUTER);
-        // The trees are only looked at.
-        let _ = Bootstrap::filter(name)
-            .connection_manager(|manager| {
-                let all = manager.get("http_filters").and_then(Value::as_array);
-                filters.extend(all.into_iter().flatten().filter(|filter| !is_router(filter)).cloned());
-            })
-            .edit(|tree| {
-                let all = tree.pointer("/static_resources/clusters").and_then(Value::as_array);
-                clusters.extend(all.into_iter().flatten().cloned());
-            });
+        // The tree is only looked at.
+        let _ = Bootstrap::filter(name).connection_manager(|manager| {
+            let all = manager.get("http_filters").and_then(Value::as_array);
+            filters.extend(all.into_iter().flatten().filter(|filter| !is_router(filter)).cloned());
+        });
         ensure!(!filters.is_empty(), "filters/{name}/envoy.yaml has no filter");
-        let variant = Self { case: name.to_owned(), filters, clusters };
-        for module in variant.modules() {
+        Ok(Self { clusters: Self::clusters_of(name), ..Self::new(name, filters) })
+    }
+
+    /// # Errors
+    ///
+    /// When a module that it loads is not there.
+    pub fn is_there(&self) -> anyhow::Result<()> {
+        for module in self.modules() {
             let there = meshloom_lab::root().join(&module).exists();
             ensure!(there, "{} is missing: run `make optimize`", module.display());
         }
-        Ok(variant)
+        Ok(())
+    }
+
+    /// The clusters of a filter's own `envoy.yaml`.
+    pub fn clusters_of(name: &str) -> Vec<Value> {
+        let mut clusters = Vec::new();
+        // The tree is only looked at.
+        let _ = Bootstrap::filter(name).edit(|tree| {
+            let all = tree.pointer("/static_resources/clusters").and_then(Value::as_array);
+            clusters.extend(all.into_iter().flatten().cloned());
+        });
+        clusters
     }
 
     /// A filter of this repository with another build of its module.
