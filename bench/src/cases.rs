@@ -36,6 +36,9 @@ pub fn of(filter: &str, folder: &Path) -> anyhow::Result<(Setting, Vec<Variant>)
     files.retain(|file| file.is_file() && !file.ends_with(setting::FILE));
     files.sort();
     let names = files.iter().map(|file| Ok(named(file)?.0)).collect::<anyhow::Result<BTreeSet<String>>>()?;
+    if names.is_empty() {
+        return Ok((Setting::default(), Vec::new()));
+    }
     let setting = Setting::of(folder, &names)?;
     let clusters = Variant::clusters_of(filter);
     let mut variants = Vec::new();
