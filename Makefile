@@ -86,10 +86,10 @@ lint: cargo ## Check formatting, lints, scripts and (where cargo-deny is install
 	@$(CARGO) clippy --quiet --workspace --test envoy -- --deny warnings
 	@$(CARGO) clippy --quiet --release --target $(WASM) $(PACKAGES) -pguest -- --deny warnings
 	@scripts/check-docs.sh
-	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/docker/*.sh .ci/run; \
-		else echo "not linted: scripts, because shellcheck is not installed" >&2; fi
-	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check licenses bans sources; \
-		else echo "not checked: dependencies, because cargo-deny is not installed" >&2; fi
+	@shellcheck=$$(scripts/tool.sh shellcheck) || test $$? -eq 3; \
+		test -z "$$shellcheck" || "$$shellcheck" -x scripts/*.sh scripts/docker/*.sh .ci/run
+	@deny=$$(scripts/tool.sh cargo-deny) || test $$? -eq 3; \
+		test -z "$$deny" || "$$deny" deny --log-level error check licenses bans sources
 
 .PHONY: unit
 unit: cargo # The decisions, natively; the modules, in the harness; the manifests.

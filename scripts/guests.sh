@@ -20,14 +20,15 @@ HELP
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 sources=$root/harness/guests
 built=$root/target/guests
+# shellcheck source-path=SCRIPTDIR source=required.sh
+source "$root/scripts/required.sh"
 all=(abi-0-1-0 assemblyscript cpp cpp-emscripten cpp-wasi go rust rust-wasip1 tinygo)
 
 say() { printf '%s\n' "$*" >&2; }
 
 # lacks WHAT HOW: ends the guest's build for want of something that only the user can install.
 lacks() {
-    say "warning: no guest $guest, because $1 is missing: $2"
-    exit 3
+    without "$guest" "$1 is missing, which builds this guest: $2"
 }
 
 # fresh SOURCE...: whether the module is newer than its sources and than what builds it.

@@ -48,13 +48,19 @@ for absent in node npm; do
     echo "ok: without $absent modules are merely larger"
 done
 
-for pair in 'python3 zig' 'node asc' 'npm asc' 'prometheus prometheus' 'promtool promtool'; do
+for pair in 'python3 zig' 'node asc' 'npm asc' 'prometheus prometheus' 'promtool promtool' 'shellcheck shellcheck'; do
     read -r absent tool <<<"$pair"
+    for required in all "oras,$tool"; do
+        code=0
+        said=$(MESHLOOM_REQUIRE=$required without "$absent" scripts/tool.sh "$tool") || code=$?
+        [ "$code" = 1 ] || fail "$tool without $absent should exit 1 where it is required, not $code: $said"
+        grep -q "no $tool, which MESHLOOM_REQUIRE has: .*$absent" <<<"$said" || fail "it should say what requires it: $said"
+    done
     code=0
-    said=$(without "$absent" scripts/tool.sh "$tool") || code=$?
+    said=$(MESHLOOM_REQUIRE=other without "$absent" scripts/tool.sh "$tool") || code=$?
     [ "$code" = 3 ] || fail "$tool without $absent should exit 3, not $code: $said"
     passed=$((passed + 1))
-    echo "ok: without $absent there is no $tool, and work goes on"
+    echo "ok: without $absent there is no $tool, and work goes on, unless $tool is required"
 done
 
 if said=$(ENVOY_VERSION=9.9 scripts/tool.sh envoy 2>&1); then fail "there is no Envoy 9.9"; fi

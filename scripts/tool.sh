@@ -15,9 +15,12 @@ usage: scripts/tool.sh NAME [VERSION]
   asc               the AssemblyScript compiler, beside the Proxy-Wasm SDK for it
   prometheus        Prometheus, which is not installed here: the one on PATH   (PROMETHEUS_BIN overrides)
   promtool          its tool for rules and metrics, likewise                   (PROMTOOL_BIN overrides)
+  shellcheck        the linter of scripts, likewise                            (SHELLCHECK_BIN overrides)
+  cargo-deny        the linter of dependencies, likewise                       (CARGO_DENY_BIN overrides)
 
 Prints one path. Exit 1: it could not be had, and why stands on standard error. Exit 3: an optional tool
-(all but envoy and httpbin) cannot be had here because what installs it is missing.
+(all but envoy and httpbin) cannot be had here because what installs it is missing; 1 as well if MESHLOOM_REQUIRE has
+its name, or `all`.
 HELP
 }
 
@@ -25,6 +28,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools=${MESHLOOM_TOOLS:-$root/.tools}
 # shellcheck source-path=SCRIPTDIR source=versions.env
 source "$root/scripts/versions.env"
+# shellcheck source-path=SCRIPTDIR source=required.sh
+source "$root/scripts/required.sh"
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
@@ -37,8 +42,7 @@ need() {
 # optional COMMAND TOOL HOW: the same for what the work can go on without.
 optional() {
     command -v "$1" >/dev/null && return
-    say "warning: no $2, because $1 is missing: $3"
-    exit 3
+    without "$2" "$1 is missing: $3"
 }
 
 # own VARIABLE COMMAND HOW: what only the user installs, and the work can go on without.
@@ -147,7 +151,7 @@ zig() {
     local folder=$tools/zig/$ZIG
     if [ ! -e "$folder" ]; then
         optional python3 zig "$python_hint"
-        python3 -m pip --version >/dev/null 2>&1 || { say "warning: no zig, because pip is missing: $python_hint"; exit 3; }
+        python3 -m pip --version >/dev/null 2>&1 || without zig "pip is missing: $python_hint"
         say "installing Zig $ZIG into .tools/ (by pip, 100 MB)"
         build() {
             pip install --no-deps --target "$1" "ziglang==$ZIG"
@@ -212,6 +216,8 @@ case ${1:-} in
     asc) asc ;;
     prometheus) own PROMETHEUS_BIN prometheus "$prometheus_hint" ;;
     promtool) own PROMTOOL_BIN promtool "$prometheus_hint" ;;
+    shellcheck) own SHELLCHECK_BIN shellcheck "install it (Debian: apt-get install shellcheck)" ;;
+    cargo-deny) own CARGO_DENY_BIN cargo-deny "install it (cargo install cargo-deny)" ;;
     oras) command -v oras || go_tool oras oras.land/oras oras.land/oras/cmd/oras "$ORAS" ;;
     registry) command -v docker-registry || distribution ;;
     -h | --help) usage ;;

@@ -30,7 +30,9 @@ use crate::variant::Variant;
 pub fn of(filter: &str, folder: &Path) -> anyhow::Result<(Setting, Vec<Variant>)> {
     let mut files: Vec<PathBuf> = match std::fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Setting::default(), Vec::new())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok((Setting::default(), Vec::new()));
+        }
         Err(error) => return Err(error).with_context(|| folder.display().to_string()),
     };
     files.retain(|file| file.is_file() && !file.ends_with(setting::FILE));

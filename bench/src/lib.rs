@@ -10,12 +10,18 @@
 //! | [`load`]    | the client                                                                        |
 //! | [`cpu`]     | the CPU time of a process                                                         |
 //! | [`rounds`]  | the measurement: every round visits every variant                                 |
+//! | [`latency`]| what clients wait, where CPU time says nothing                                    |
+//! | [`lists`]   | what long lists cost inside of Wasm                                                |
+//! | [`goals`]   | what is to be reached, and whether it is                                            |
 //! | [`report`]  | the tables and the files that are kept                                            |
 //! | [`setup`]   | the machine and the modules, for whoever reads the results later                  |
 //! | [`sample`]  | bodies                                                                            |
 
 pub mod cases;
 pub mod cpu;
+pub mod goals;
+pub mod latency;
+pub mod lists;
 pub mod load;
 pub mod proof;
 pub mod report;

@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail, ensure};
 pub const CONNECTIONS: u32 = 8;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Set when the run should end.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -47,7 +47,8 @@ impl Question {
 
     /// The request as it goes over the wire.
     pub fn bytes(&self) -> Vec<u8> {
-        let lines: String = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
+        let lines: String =
+            self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
         format!("GET {} HTTP/1.1\r\n{lines}\r\n", self.path).into()
     }
 }
@@ -99,6 +100,42 @@ impl Load {
 
 /// Reads one answer and says how long its body was.
 fn answer(from: &mut impl BufRead) -> anyhow::Result<u64> {
+    match head(from)? {
+        Framing::Length(length) => skip(from, length).map(|()| length),
+        Framing::Chunks => chunks(from, &mut String::new()),
+    }
+}
+
+/// An answer, and when its body came.
+pub(crate) struct Timed {
+    pub(crate) length: u64,
+    /// When the first byte of the body was there.
+    pub(crate) first: Instant,
+    /// When the last one was.
+    pub(crate) last: Instant,
+}
+
+/// Reads one answer with a body.
+pub(crate) fn timed(from: &mut impl BufRead) -> anyhow::Result<Timed> {
+    let framing = head(from)?;
+    // Where the body comes in chunks, the size of the first one is sent along with its bytes.
+    ensure!(!from.fill_buf()?.is_empty(), "the connection was closed in place of a body");
+    let first = Instant::now();
+    let length = match framing {
+        Framing::Length(length) => skip(from, length).map(|()| length),
+        Framing::Chunks => chunks(from, &mut String::new()),
+    }?;
+    Ok(Timed { length, first, last: Instant::now() })
+}
+
+/// How the end of a body is known.
+enum Framing {
+    Length(u64),
+    Chunks,
+}
+
+/// Reads the head of an answer that is a 200.
+fn head(from: &mut impl BufRead) -> anyhow::Result<Framing> {
     let mut line = String::new();
     next_line(from, &mut line)?;
     ensure!(line.starts_with("HTTP/1.1 200 "), "an answer other than 200: {line:?}");
@@ -116,8 +153,8 @@ fn answer(from: &mut impl BufRead) -> anyhow::Result<u64> {
         chunked |= line == "transfer-encoding: chunked";
     }
     match length {
-        Some(length) => skip(from, length).map(|()| length),
-        None if chunked => chunks(from, &mut line),
+        Some(length) => Ok(Framing::Length(length)),
+        None if chunked => Ok(Framing::Chunks),
         None => bail!("an answer with neither content-length nor chunks"),
     }
 }

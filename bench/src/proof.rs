@@ -82,7 +82,9 @@ fn mirrored(bootstrap: Bootstrap, seen: &Seen) -> Bootstrap {
     let header = |(index, name): (usize, &String)| json!({ "header": { "key": mirror(index), "value": format!("%REQ({name})%") } });
     let headers: Vec<Value> = seen.request.keys().enumerate().map(header).collect();
     bootstrap.connection_manager(|manager| {
-        if let Some(host) = manager.pointer_mut("/route_config/virtual_hosts/0").and_then(Value::as_object_mut) {
+        if let Some(host) =
+            manager.pointer_mut("/route_config/virtual_hosts/0").and_then(Value::as_object_mut)
+        {
             host.insert("response_headers_to_add".to_owned(), headers.clone().into());
         }
     })

@@ -5,9 +5,39 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::goals::Figure;
+use crate::latency::{Wait, Waiting};
+use crate::lists::List;
 use crate::rounds::Cost;
 use crate::suite::Suite;
 use crate::variant::NONE;
+
+/// One table of a run, in every form in which it is kept.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// In Markdown.
+    pub markdown: String,
+    /// Its values.
+    pub figures: Vec<Figure>,
+    /// A list of `{suite, case, value, unit, baseline, ratio}`.
+    raw: Vec<Value>,
+    /// Every measurement: suite, case, round, value, unit.
+    csv: String,
+}
+
+/// The entry of a value, as it is kept.
+fn entry(suite: &str, case: &str, value: f64, unit: &str, baseline: &str, ratio: f64) -> Value {
+    json!({
+        "suite": suite, "case": case, "value": rounded(value), "unit": unit, "baseline": baseline, "ratio": rounded(ratio),
+    })
+}
+
+/// Measurements as lines of CSV.
+fn csv(suite: &str, case: &str, values: &[f64], unit: &str) -> String {
+    let line =
+        |(round, value): (usize, &f64)| format!("{suite},\"{case}\",{},{value:.4},{unit}\n", round + 1);
+    values.iter().enumerate().map(line).collect()
+}
 
 /// The costs of a suite, ready to be shown.
 pub struct Table<'a> {
@@ -57,8 +87,16 @@ impl<'a> Table<'a> {
         self.costs.iter().map(line).collect()
     }
 
-    /// The table in Markdown.
-    pub fn markdown(&self) -> String {
+    /// The table in every form.
+    pub fn section(&self) -> Section {
+        let figures = self.lines().into_iter().flat_map(|line| {
+            let figure = |quantity, value| Figure::new(&self.suite.name, &line.cost.case, quantity, value);
+            [figure("median", line.median), figure("added", line.added)]
+        });
+        Section { markdown: self.markdown(), figures: figures.collect(), raw: self.raw(), csv: self.csv() }
+    }
+
+    fn markdown(&self) -> String {
         let mut text = format!("### {}\n\n{}.\n\n", self.suite.name, sentence(&self.suite.asks));
         let (head, rule) = match self.suite.yardstick {
             Some(case) => (format!(" × {case} |"), "---:|"),
@@ -81,38 +119,100 @@ impl<'a> Table<'a> {
         text
     }
 
-    /// The same as a list of `{suite, case, value, unit, baseline, ratio}`.
     fn raw(&self) -> Vec<Value> {
         let mut raw = Vec::new();
         for Line { cost, median, spread, ratio, added, times } in self.lines() {
-            let mut entry = |value: f64, unit: &str, baseline: &str, ratio: f64| {
-                raw.push(json!({
-                    "suite": self.suite.name,
-                    "case": cost.case,
-                    "value": rounded(value),
-                    "unit": unit,
-                    "baseline": baseline,
-                    "ratio": rounded(ratio),
-                }));
+            let mut add = |value: f64, unit: &str, baseline: &str, ratio: f64| {
+                raw.push(entry(&self.suite.name, &cost.case, value, unit, baseline, ratio));
             };
-            entry(median, "µs CPU/request", NONE, ratio);
-            entry(spread, "µs CPU/request, median absolute deviation", &cost.case, spread / median);
+            add(median, "µs CPU/request", NONE, ratio);
+            add(spread, "µs CPU/request, median absolute deviation", &cost.case, spread / median);
             if let (Some(times), Some(yardstick)) = (times, self.suite.yardstick) {
-                entry(added, "µs CPU/request added to none", yardstick, times);
+                add(added, "µs CPU/request added to none", yardstick, times);
             }
         }
         raw
     }
 
     fn csv(&self) -> String {
-        let mut text = String::new();
-        for cost in &self.costs {
-            for (round, value) in cost.rounds.iter().enumerate() {
-                let _ = writeln!(text, "{},\"{}\",{},{value:.4}", self.suite.name, cost.case, round + 1);
-            }
-        }
-        text
+        self.costs
+            .iter()
+            .map(|cost| csv(&self.suite.name, &cost.case, &cost.rounds, "µs CPU/request"))
+            .collect()
     }
+}
+
+/// The table of what clients waited.
+pub fn waits(waiting: &Waiting, waits: &[Wait]) -> Section {
+    let suite = &waiting.suite;
+    let mut section = Section {
+        markdown: format!(
+            "### {}\n\n{}.\n\n| filter | µs, half of them | 99 of 100 | all | added, half of them | added, 99 of 100 | ÷ none | requests |\n\
+             |---|---:|---:|---:|---:|---:|---:|---:|\n",
+            suite.name,
+            sentence(&suite.asks)
+        ),
+        figures: Vec::new(),
+        raw: Vec::new(),
+        csv: String::new(),
+    };
+    let none = waits.iter().find(|wait| wait.case == NONE).map(|wait| &*wait.micros).unwrap_or_default();
+    for Wait { case, micros } in waits {
+        let [half, most, all] =
+            [0.5, 0.99, 1.0].map(|share| (quantile(micros, share), quantile(none, share)));
+        let ratio = half.0 / half.1;
+        let _ = writeln!(
+            section.markdown,
+            "| {case} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {ratio:.3} | {} |",
+            half.0,
+            most.0,
+            all.0,
+            half.0 - half.1,
+            most.0 - most.1,
+            micros.len()
+        ); // a String takes everything
+        for (quantity, unit, (value, of_none)) in
+            [("p50", "µs, half", half), ("p99", "µs, 99 of 100", most), ("max", "µs, all", all)]
+        {
+            section.figures.push(Figure::new(&suite.name, case, quantity, value));
+            section.raw.push(entry(&suite.name, case, value, unit, NONE, value / of_none));
+        }
+        section.csv.push_str(&csv(&suite.name, case, micros, "µs waited"));
+    }
+    section
+}
+
+/// The table of long lists.
+pub fn lists(lists: &[List]) -> Section {
+    const SUITE: &str = "lists";
+    let mut section = Section {
+        markdown: String::from(
+            "### lists\n\nblocklist's module in Wasmtime with a list of so many names: how long the configuration takes, the \
+             memory of its VM, and how much longer a host of seven labels takes that is on no list than with one name.\n\n\
+             | names | s to configure | bytes | ns to look up | ± |\n|---:|---:|---:|---:|---:|\n",
+        ),
+        figures: Vec::new(),
+        raw: Vec::new(),
+        csv: String::new(),
+    };
+    for list in lists {
+        let case = format!("{} names", list.names);
+        let (seconds, nanoseconds, spread) = (list.seconds(), list.nanoseconds(), spread(&list.lookup));
+        let _ = writeln!(
+            section.markdown,
+            "| {} | {seconds:.3} | {} | {nanoseconds:.0} | {spread:.0} |",
+            list.names, list.memory
+        ); // a String takes everything
+        for (quantity, value) in
+            [("seconds", seconds), ("bytes", list.memory as f64), ("lookup", nanoseconds)]
+        {
+            section.figures.push(Figure::new(SUITE, &case, quantity, value));
+            section.raw.push(entry(SUITE, &case, value, quantity, &case, 1.0));
+        }
+        section.csv.push_str(&csv(SUITE, &case, &list.lookup, "ns to look up"));
+        section.csv.push_str(&csv(SUITE, &case, &list.configured, "s to configure"));
+    }
+    section
 }
 
 /// Writes the results into a new folder in `parent`, and says which.
@@ -120,22 +220,28 @@ impl<'a> Table<'a> {
 /// # Errors
 ///
 /// When it cannot be written.
-pub fn keep(parent: &Path, name: &str, setup: &str, tables: &[Table<'_>]) -> anyhow::Result<PathBuf> {
+pub fn keep(
+    parent: &Path,
+    name: &str,
+    setup: &str,
+    sections: &[Section],
+    goals: &str,
+) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(parent)?;
     let folder = new_folder(parent, name)?;
-    let raw: Vec<Value> = tables.iter().flat_map(Table::raw).collect();
+    let raw: Vec<&Value> = sections.iter().flat_map(|section| &section.raw).collect();
     std::fs::write(folder.join("setup.md"), setup)?;
     std::fs::write(folder.join("raw.json"), serde_json::to_string_pretty(&raw)? + "\n")?;
-    let rounds: String = tables.iter().map(Table::csv).collect();
-    std::fs::write(folder.join("rounds.csv"), format!("suite,case,round,µs CPU/request\n{rounds}"))?;
-    std::fs::write(folder.join("summary.md"), summary(tables))?;
+    let rounds: String = sections.iter().map(|section| &*section.csv).collect();
+    std::fs::write(folder.join("rounds.csv"), format!("suite,case,round,value,unit\n{rounds}"))?;
+    std::fs::write(folder.join("summary.md"), summary(sections, goals))?;
     Ok(folder)
 }
 
-/// All tables.
-pub fn summary(tables: &[Table<'_>]) -> String {
-    let tables: Vec<String> = tables.iter().map(Table::markdown).collect();
-    format!("## What a filter costs in Envoy\n\n{}", tables.join("\n"))
+/// The goals, and all tables.
+pub fn summary(sections: &[Section], goals: &str) -> String {
+    let tables: Vec<&str> = sections.iter().map(|section| &*section.markdown).collect();
+    format!("{goals}\n## What a filter costs\n\n{}", tables.join("\n"))
 }
 
 /// `name`, or the first of `name-2`, `name-3`, ... that is not there: results are never written over.
@@ -151,7 +257,8 @@ fn new_folder(parent: &Path, name: &str) -> std::io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The median; not a number where there is none.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -160,6 +267,14 @@ fn median(values: &[f64]) -> f64 {
         (Some(value), _) => *value,
         (None, _) => f64::NAN,
     }
+}
+
+/// What that share of the values is not above.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let index = (share * values.len() as f64).ceil() as usize;
+    values.get(index.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// What `rounds` cost over `none`: within a round, since both saw the same disturbances.
@@ -192,6 +307,14 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(spread(&[3.0, 1.0, 900.0, 2.0, 4.0]), 1.0);
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_quantile_is_the_least_value_that_so_many_are_not_above() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!([0.5, 0.99, 1.0].map(|share| quantile(&values, share)), [100.0, 198.0, 200.0]);
+        assert_eq!(quantile(&[7.0], 0.5), 7.0);
+        assert!(quantile(&[], 0.5).is_nan());
     }
 
     #[test]

@@ -64,11 +64,7 @@ fn measure(
     for (variant, cost) in suite.variants.iter().zip(costs) {
         let envoy = Envoy::with(suite.bootstrap(variant, upstream)).concurrency(1).log_level("warn").start();
         let mut load = Load::connect(envoy.proxy(), &suite.question)?;
-        // V8 compiles a function again, better, once it is often used.
-        load.run(suite.requests / 2, suite.least)?;
-        let begun = Instant::now();
-        let sent = load.run(suite.requests / 2, suite.least)?;
-        let requests = visit(suite.requests, begun.elapsed() / sent);
+        let requests = warmed_up(&mut load, suite)?;
         running.push(Running { process: envoy.process_id(), envoy, load, requests, cost });
     }
     for _ in 0..rounds {
@@ -92,11 +88,29 @@ fn measure(
     Ok(())
 }
 
+/// Sends as many requests as a visit has, for V8 compiles a function again, better, once it is often used; and says how
+/// many that are.
+fn warmed_up(load: &mut Load, suite: &Suite) -> anyhow::Result<u32> {
+    let mut sent = 0;
+    let mut each = Duration::ZERO;
+    // The first requests do what only first ones do: how long one takes is seen of the last.
+    while sent < visit(suite.requests, each) {
+        let begun = Instant::now();
+        let batch = load.run(suite.requests.div_ceil(10), suite.least)?;
+        each = begun.elapsed() / batch;
+        sent += batch;
+    }
+    Ok(visit(suite.requests, each))
+}
+
 /// How many requests a visit has: as many as the suite says, but no more than fit into [`VISIT`]. What takes
 /// milliseconds needs no thousand requests to be seen.
 fn visit(requests: u32, each: Duration) -> u32 {
     let fit = VISIT.as_nanos() / each.as_nanos().max(1);
-    u32::try_from(fit).unwrap_or(u32::MAX).next_multiple_of(CONNECTIONS).clamp(CONNECTIONS, requests.max(CONNECTIONS))
+    u32::try_from(fit)
+        .unwrap_or(u32::MAX)
+        .next_multiple_of(CONNECTIONS)
+        .clamp(CONNECTIONS, requests.max(CONNECTIONS))
 }
 
 /// How long the requests of one visit may take.

@@ -35,7 +35,8 @@ pub fn json(size: usize, dirty: bool) -> String {
 /// Records as JSON lines, in pieces of at most `size` bytes that end where a line does, with nothing to redact.
 pub fn lines(pieces: usize, size: usize) -> Vec<String> {
     let json = json(2 * pieces * size, false);
-    let mut records = json.lines().filter(|line| line.starts_with("{\"id\"")).map(|line| line.trim_end_matches(','));
+    let mut records =
+        json.lines().filter(|line| line.starts_with("{\"id\"")).map(|line| line.trim_end_matches(','));
     let mut piece = || {
         let mut piece = String::new();
         while let Some(record) = records.next() {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use meshloom_lab::{Envoy, root};
 use sha2::{Digest as _, Sha256};
 
+use crate::latency::Waiting;
 use crate::load::CONNECTIONS;
 use crate::rounds::STARTS;
 use crate::suite::Suite;
@@ -36,7 +37,7 @@ impl Setup {
     /// # Errors
     ///
     /// When a module cannot be read.
-    pub fn describe(&self, suites: &[Suite]) -> anyhow::Result<String> {
+    pub fn describe(&self, suites: &[Suite], waits: &[Waiting]) -> anyhow::Result<String> {
         let envoy = Envoy::binary();
         let rounds = self.rounds;
         let mut text = String::from("# Setup\n\n");
@@ -64,6 +65,10 @@ impl Setup {
                 suite.name, suite.requests, suite.asks
             );
         }
+        for suite in waits.iter().map(|waiting| &waiting.suite) {
+            let _ =
+                writeln!(text, "| {} | {} requests to each: {} |", suite.name, suite.requests, suite.asks);
+        }
         text.push_str(METHOD);
         text.push_str("\n## Modules\n\n| module | bytes | sha256 |\n|---|---:|---|\n");
         for (name, bytes) in modules(suites)? {
@@ -84,8 +89,12 @@ median absolute deviation. What a filter adds is the median over the rounds of i
 same round. All Envoys are started anew several times, since a process is faster or slower for all its life by
 where its code and memory happen to be.
 
-Before the measurement one request went through each variant in an Envoy that traces Wasm: it was answered with
-200, the filter ran, and its calls were counted. In the measurement every answer was a 200 with its whole body.
+Before the measurement requests went through each variant in an Envoy that traces Wasm: they were answered with
+200, the filter ran, its calls were counted, and what `bench.yaml` says of the case was seen. In the measurement
+every answer was a 200 with its whole body.
+
+What clients wait is measured with one request at a time to each variant, by turns, on all CPUs. Lists are read by
+Wasmtime, and a lookup is what a request takes more than with a list of one name in the same round.
 ";
 
 /// The modules by file name.
