@@ -171,11 +171,15 @@ validate: optimize ## Check configurations against the modules: FILE="a.yaml b.j
 	@$(CARGO) run --quiet --package meshloom-cli -- validate $(addprefix --filter ,$(FILTER)) $(FILE)
 
 .PHONY: bench
-bench: optimize python ## Measure decisions, modules and the cost in Envoy, into bench/results/
+bench: optimize python ## Measure decisions, modules, what is found, the agent, and the cost in Envoy, into bench/results/
 	$(call say,measuring the decisions and the modules)
 	@$(CARGO) bench --package meshloom-bench
+	$(call say,what redaction finds$(,) and what it does not)
+	@$(CARGO) test --quiet --package redaction --test quality -- --nocapture
 	$(call say,measuring the cost in Envoy)
-	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --package meshloom-bench --bin cost-table
+	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --profile bench --package meshloom-bench --bin cost-table
+	$(call say,measuring the agent)
+	@$(CARGO) bench --package meshloom-agent
 
 .PHONY: bench-agent
 bench-agent: cargo ## Measure what the agent costs, and hold it to its goals

@@ -76,16 +76,14 @@ pub fn silent(requests: u32) -> anyhow::Result<Waiting> {
         asking(SILENT, json!("off"))?,
         asking(OPEN, json!({ "consecutive_failures": 1, "open_for": "600s" }))?,
     ];
-    let suite = Suite {
-        name: "silent-service".to_owned(),
-        asks: format!(
-            "a GET that Envoy answers by itself, about which a service is asked that never answers; the timeout of a \
-             call is {} ms",
-            TIMEOUT.as_millis()
-        ),
-        variants,
-        ..Suite::headers(requests, "".as_ref(), &[])
-    };
+    let mut suite = Suite::headers(requests, "".as_ref(), &[]);
+    suite.name = "silent-service".to_owned();
+    suite.asks = format!(
+        "a GET that Envoy answers by itself, about which a service is asked that never answers; the timeout of a call \
+         is {} ms",
+        TIMEOUT.as_millis()
+    );
+    suite.variants = variants;
     Ok(Waiting { suite, until: Until::Last })
 }
 
@@ -94,7 +92,7 @@ pub fn first_byte(requests: u32, looked_into: Option<Variant>) -> Waiting {
     let mut suite = Suite::clean_body(requests, "".as_ref(), Vec::new());
     suite.variants.retain(|variant| [NONE, NONE_AGAIN].contains(&&*variant.case));
     suite.variants.extend(looked_into);
-    "first-byte".clone_into(&mut suite.name);
+    suite.name = "first-byte".to_owned();
     "a GET that an upstream answers with JSON lines in pieces of 4 KB, a millisecond or two apart; how long the first byte of the body takes"
         .clone_into(&mut suite.asks);
     suite.question = Question::plain("/stream");

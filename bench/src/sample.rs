@@ -39,7 +39,7 @@ pub fn lines(pieces: usize, size: usize) -> Vec<String> {
         json.lines().filter(|line| line.starts_with("{\"id\"")).map(|line| line.trim_end_matches(','));
     let mut piece = || {
         let mut piece = String::new();
-        while let Some(record) = records.next() {
+        for record in records.by_ref() {
             piece.push_str(record);
             piece.push('\n');
             if piece.len() + 2 * record.len() > size {

@@ -8,9 +8,11 @@
 )]
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use meshloom_lab::{Bootstrap, Envoy, Prometheus, Request, Upstream};
+use meshloom_lab::{Bootstrap, Envoy, Prometheus, Reply, Request, Upstream};
 use meshloom_metrics::{Queries, Terms};
 use regex::Regex;
 use serde::Deserialize;
@@ -246,26 +248,77 @@ struct Lint {
     because: String,
 }
 
-#[test]
-fn promtool_has_nothing_against_the_metrics_but_what_is_listed_with_its_reason() {
-    let Some(promtool) = Prometheus::promtool() else {
-        eprintln!("SKIPPED: no metric was linted, because there is no promtool here");
-        return;
-    };
-    let upstream = Upstream::as_asked();
-    let bootstrap = Bootstrap::all().upstream(upstream.address()).configure("http-timing", EXTENDED);
-    let envoy = Envoy::with(bootstrap).start();
-    envoy.get("/200").send();
-    envoy.get("/200").header("host", "ads.example.com").send();
-    envoy.wait_for_stat("wasm_http_inbound_duration_ms_count", 2);
-    // Ours are all that do not begin with `envoy_`.
-    let all = envoy.prometheus();
-    let is_ours = |line: &&str| !line.trim_start_matches("# TYPE ").starts_with("envoy_");
-    let ours: String = all.lines().filter(is_ours).flat_map(|line| [line, "\n"]).collect();
-    for name in ["wasm_http_inbound_duration_ms_count", "wasm_blocklist_denied_total"] {
-        assert!(ours.contains(name), "{name} is missing:\n{ours}");
-    }
+/// Metrics beside those of `all.yaml`: of a slice and of streams that are meant to last, and of a list that is fetched.
+const FURTHER: &str = r#"{
+    "version": 1, "direction": "outbound", "long_lived_after": 0, "long_lived_when": {"methods": ["POST"]},
+    "slices": [{"name": "api", "when": {"paths": [{"prefix": "/"}]}}],
+    "metrics": {"1xx": true, "none": true, "requests": true, "inflight": true, "ttfb": true, "upstream": true,
+        "sizes": true, "local_replies": true, "resets": true, "grpc": true, "us": true},
+    "slo": [{"name": "fast", "latency": "300ms"}]
+}"#;
+const FETCHED: &str = r#"{"version": 1, "lists": [
+    {"name": "feed", "remote": {"cluster": "metadata", "authority": "lists.test", "path": "/list", "interval": "1s"}}]}"#;
+/// The same with the names that Istio's proxy makes labels of.
+const ISTIO_TIMING: &str = r#"{"version": 1, "direction": "inbound", "slices": [{"name": "api", "when": {"paths": [{"prefix": "/"}]}}],
+    "metrics": {"tag_style": "istio", "ttfb": true}}"#;
+const ISTIO_ENRICHMENT: &str = r#"{"version": 1, "metrics": {"tag_style": "istio"},
+    "call": {"cluster": "metadata", "authority": "metadata.local", "path": "/user"},
+    "map": [{"from": "literal", "value": "1", "to": "x-meta"}]}"#;
 
+/// What Envoys with all filters show of ours, after requests: as `all.yaml` has them, with everything that the filters
+/// can have beside, and with Istio's tags.
+fn shown() -> [(&'static str, String); 3] {
+    let lists = Upstream::answering(|_| Reply::new(200, ".listed.test\n"));
+    let upstream = Upstream::as_asked();
+    let all = || Bootstrap::all().upstream(upstream.address());
+    let further = all()
+        .configure("http-timing", FURTHER)
+        .configure("blocklist", FETCHED)
+        .cluster("metadata", lists.address());
+    let istio = all()
+        .configure("http-timing", ISTIO_TIMING)
+        .configure("callout-enrichment", ISTIO_ENRICHMENT)
+        // As the bootstrap of Istio's proxy has it.
+        .edit(|tree| {
+            tree["stats_config"]["stats_tags"] =
+                json!([{"tag_name": "wasm_filter", "regex": "(wasm_filter\\.(.+?)\\.)"}])
+        });
+    let all = all().configure("http-timing", EXTENDED);
+    [
+        ("all.yaml", all, "wasm_http_inbound_duration_ms_count"),
+        ("everything else", further, "wasm_http_outbound_duration_ms_count"),
+        ("Istio's tags", istio, "wasm_http_inbound_duration_ms_count{wasm_filter=\"http-timing\"}"),
+    ]
+    .map(|(what, bootstrap, streams)| {
+        let envoy = Envoy::with(bootstrap).start();
+        if what == "everything else" {
+            envoy.wait_for_stat("wasm_blocklist_entries_feed", 1);
+        }
+        envoy.get("/200").send();
+        envoy.get("/200").header("host", "ads.example.com").send();
+        envoy.get("/200").header("host", "a.listed.test").send();
+        envoy.request("POST", "/200").send();
+        let begun = Instant::now();
+        let there = |text: &str| {
+            text.lines().any(|line| line.strip_prefix(streams).is_some_and(|rest| !rest.ends_with(" 0")))
+        };
+        while !there(&envoy.prometheus()) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{what}: no {streams}:\n{}",
+                envoy.prometheus()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // Ours are all that do not begin with `envoy_`.
+        let text = envoy.prometheus();
+        let is_ours = |line: &&str| !line.trim_start_matches("# TYPE ").starts_with("envoy_");
+        (what, text.lines().filter(is_ours).flat_map(|line| [line, "\n"]).collect())
+    })
+}
+
+/// What `promtool check metrics` says of a text: a line each.
+fn linted(promtool: &Path, what: &str, text: &str) -> Vec<String> {
     let mut child = Command::new(promtool)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -273,24 +326,64 @@ fn promtool_has_nothing_against_the_metrics_but_what_is_listed_with_its_reason()
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(ours.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     // 3: it could read them, and has something against them.
-    assert!(matches!(output.status.code(), Some(0 | 3)), "promtool cannot read this:\n{said}\n{ours}");
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{what}: promtool cannot read this:\n{said}\n{text}"
+    );
+    said.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn promtool_has_nothing_against_the_metrics_but_what_is_listed_with_its_reason() {
+    let Some(promtool) = Prometheus::promtool() else {
+        eprintln!("SKIPPED: no metric was linted, because there is no promtool here");
+        return;
+    };
+    let shown = shown();
+    // That what is linted is there at all.
+    for (text, names) in shown.each_ref().map(|(_, text)| text).into_iter().zip([
+        &[
+            "wasm_http_inbound_duration_ms_count",
+            "wasm_blocklist_denied_total",
+            "wasm_redaction_matches_total",
+        ][..],
+        &[
+            "wasm_http_outbound_api_responses_total_2xx",
+            "wasm_http_outbound_api_slo_fast_good_total",
+            "wasm_http_outbound_api_stream_duration_ms_count",
+            "wasm_blocklist_refreshes_feed_total",
+            "wasm_blocklist_entries_feed",
+            "wasm_blocklist_age_feed_seconds",
+            "wasm_blocklist_denied_feed_total",
+        ],
+        &[
+            "wasm_http_inbound_api_responses_total_2xx{wasm_filter=\"http-timing\"}",
+            "wasm_enrich_requests_total{wasm_filter=\"enrich\"}",
+        ],
+    ]) {
+        for name in names {
+            assert!(text.contains(name), "{name} is missing:\n{text}");
+        }
+    }
 
     let listed: Vec<Lint> = serde_saphyr::from_str(include_str!("../lints.yaml")).unwrap();
     let patterns: Vec<Regex> =
         listed.iter().map(|one| Regex::new(&format!("^(?:{})$", one.metrics)).unwrap()).collect();
     let mut seen = vec![false; listed.len()];
     let mut others = Vec::new();
-    for line in said.lines() {
-        let (metric, lint) = line.split_once(' ').unwrap_or((line, ""));
-        let mut rows = listed.iter().zip(&patterns);
-        match rows.position(|(one, pattern)| pattern.is_match(metric) && one.lint == lint) {
-            Some(index) => seen[index] = true,
-            None => others.push(line),
+    for (what, text) in &shown {
+        for line in linted(&promtool, what, text) {
+            let (metric, lint) = line.split_once(' ').unwrap_or((&line, ""));
+            let mut rows = listed.iter().zip(&patterns);
+            match rows.position(|(one, pattern)| pattern.is_match(metric) && one.lint == lint) {
+                Some(index) => seen[index] = true,
+                None => others.push(format!("{what}: {line}")),
+            }
         }
     }
     assert!(others.is_empty(), "not in lints.yaml:\n{}", others.join("\n"));
