@@ -68,7 +68,9 @@ fn variant(filter: &str, file: &Path) -> anyhow::Result<Variant> {
         ("json", "") => Variant::configured(filter, &case, &text),
         ("lua", "") => Ok(Variant::lua(&format!("Lua: {case}"), &text)),
         (word, "yaml") => {
-            let parsed: Value = serde_saphyr::from_str(&text)?;
+            // Long lists are what is asked for here.
+            let options = serde_saphyr::options! { budget: None };
+            let parsed: Value = serde_saphyr::from_str_with_options(&text, options)?;
             ensure!(
                 parsed.get("typed_config").is_some_and(Value::is_object),
                 "no filter: it has no typed_config"

@@ -172,8 +172,7 @@ impl Suite {
                 "clusters": clusters,
             },
         });
-        // JSON is YAML.
-        Bootstrap::yaml(&bootstrap.to_string()).upstream(upstream.address())
+        Bootstrap::tree(bootstrap).upstream(upstream.address())
     }
 }
 

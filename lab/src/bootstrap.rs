@@ -39,6 +39,11 @@ impl Bootstrap {
         Self { tree: serde_saphyr::from_str(text).expect("a bootstrap in YAML") }
     }
 
+    /// Takes a bootstrap as it is.
+    pub fn tree(tree: Value) -> Self {
+        Self { tree }
+    }
+
     /// Puts proxy and admin on other ports of 127.0.0.1; 0 lets Envoy choose.
     pub fn ports(mut self, proxy: u16, admin: u16) -> Self {
         for listener in self.listeners() {
