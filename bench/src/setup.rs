@@ -61,8 +61,11 @@ impl Setup {
         for suite in suites {
             let _ = writeln!(
                 text,
-                "| {} | {} requests a round to each: {} |",
-                suite.name, suite.requests, suite.asks
+                "| {} | {} requests a round to each, in {} rounds: {} |",
+                suite.name,
+                suite.requests,
+                rounds.div_ceil(suite.one_in),
+                suite.asks
             );
         }
         for suite in waits.iter().map(|waiting| &waiting.suite) {

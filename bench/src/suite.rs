@@ -27,6 +27,8 @@ pub struct Suite {
     pub least: u64,
     /// Requests to each variant in each round.
     pub requests: u32,
+    /// Of the rounds of a run, it has one in so many: what takes milliseconds is seen sooner.
+    pub one_in: u32,
     /// What is compared; the first is no filter.
     pub variants: Vec<Variant>,
     /// Headers of the answer before any filter has seen it.
@@ -70,6 +72,7 @@ impl Suite {
             question: Question::plain("/"),
             least: 3,
             requests,
+            one_in: 1,
             variants,
             answer: BTreeMap::new(),
             route: json!({
@@ -114,6 +117,7 @@ impl Suite {
             // Redaction may shorten it.
             least: LARGE as u64 / 2,
             requests,
+            one_in: 4,
             variants,
             answer: BTreeMap::new(),
             route: json!({ "match": { "prefix": "/" }, "route": { "cluster": CLUSTER } }),
