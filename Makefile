@@ -189,7 +189,7 @@ bench: optimize python ## Measure decisions, modules, what is found, the agent, 
 	@$(CARGO) test --quiet --package redaction --test quality -- --nocapture
 	$(call say,measuring the cost in Envoy)
 	@$(call with_tools,$(firstword $(ENVOYS))) $(CARGO) run --quiet --profile bench --package meshloom-bench --bin cost-table
-	@$(MAKE) bench-redaction
+	@$(MAKE) bench-redaction bench-agent
 
 .PHONY: bench-redaction
 bench-redaction: optimize # How fast redaction is, what it finds and what it holds, beside Presidio.
