@@ -7,9 +7,13 @@
 //! |----------------------------------|-------------------------------------------------------------------------------|
 //! | nothing undecided at its end     | it leaves                                                                     |
 //! | something is, and nothing was held | it is stopped as a whole, and stays in the host's buffer                    |
+//! | the same, and it is large        | what is decided leaves, and the undecided bytes wait here for the next piece  |
 //! | something is, and something was held | what is decided is written to the buffer, and the stream is resumed: the buffer leaves after the callback, which itself stops again. The undecided bytes, a few KiB at most, come back with the next piece |
 //!
-//! So a stream is never later than by one piece, and no buffer grows.
+//! So a stream is never later than by one piece, and no buffer grows. A large piece is not stopped since Envoy resets a
+//! response that is stopped with more than its buffer may have, and a replacement may be longer than what it replaces. It
+//! comes from an upstream of HTTP/1, whose trailers Envoy drops unless it is told otherwise: where one is followed by trailers
+//! at once, what is undecided cannot be written any more, and the message is broken off.
 
 mod inflated;
 
@@ -21,6 +25,9 @@ use crate::inflate::Inflate;
 use crate::rules::Rules;
 use crate::scan::{Scanned, Scanner, Tally};
 use crate::tokens::Tokens;
+
+/// More bytes than the largest frame of HTTP/2 that Envoy lets an upstream send are a large piece.
+const LARGE: usize = 16 << 10;
 
 /// The host's buffer in a callback. It may refuse whatever it is asked.
 pub trait Buffer {
@@ -231,6 +238,12 @@ impl Held {
             let written = !rewritten && self.tail.is_empty() || write(buffer, front, put);
             (self.front, self.stopped) = (0, false);
             self.tail = Vec::new();
+            return if written { Flow::Continue } else { self.refused(buffer, events) };
+        }
+        if !self.stopped && piece.len() > LARGE {
+            let written = write(buffer, front, put);
+            self.front = 0;
+            self.tail = undecided.to_vec();
             return if written { Flow::Continue } else { self.refused(buffer, events) };
         }
         if !self.stopped {

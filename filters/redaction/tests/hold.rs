@@ -134,3 +134,15 @@ proptest! {
         prop_assert_eq!(proxy.out.escape_ascii().to_string(), whole.escape_ascii().to_string());
     }
 }
+
+#[test]
+fn a_large_piece_is_not_stopped_for_its_end() {
+    let redaction = with("");
+    let body = "a@example.com ".repeat(2_000);
+    let mut proxy = Proxy::new(&redaction, Body::Text, Coding::Plain);
+    let events = proxy.data(format!("{body}ada").as_bytes(), false);
+    assert_eq!((proxy.buffered(), events.held), (0, 3));
+    assert_eq!(out(&proxy), body.replace("a@example.com", "MAIL"));
+    proxy.data(b"@example.com", true);
+    assert!(out(&proxy).ends_with("MAIL MAIL"));
+}

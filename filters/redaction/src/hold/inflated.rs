@@ -3,7 +3,7 @@
 
 use filter_kit::mode::Failure;
 
-use super::{Buffer, Events, Flow, Held, Stage, length};
+use super::{Buffer, Events, Flow, Held, LARGE, Stage, length};
 use crate::config::BodyMode;
 use crate::inflate::Unreadable;
 use crate::rules::Rules;
@@ -106,6 +106,10 @@ impl Held {
         events.held = length(&self.tail);
         if self.tail.is_empty() {
             (self.front, self.stopped) = (0, false);
+            return Flow::Continue;
+        }
+        if !self.stopped && out.written > LARGE {
+            self.front = 0;
             return Flow::Continue;
         }
         if self.let_go(buffer, out.written) { Flow::Pause } else { self.refused(buffer, events) }

@@ -80,7 +80,8 @@ fn a_stream_is_not_held_back() {
     let (_upstream, envoy) = envoy(reply.pausing(Duration::from_millis(100)));
     let response = envoy.get("/").send();
     let parts: Vec<&[u8]> = response.parts.iter().map(|part| &part[..]).collect();
-    assert_eq!(parts, [&b"one\n\n"[..], b"SECR", b"ET=[REDACTED]", b"\n\n", b"two\n\n"]);
+    // Only a word that may become a name or an address waits for its end.
+    assert_eq!(parts, [&b"one\n\n"[..], b"SECRET", b"=[REDACTED]\n\n", b"two\n\n"]);
 }
 
 #[test]
