@@ -34,7 +34,10 @@ fn a_blocked_body_whose_length_was_said_is_broken_off_in_http_1_and_2() {
             // It may be broken off before its headers have left.
             let response = if http2 { request.http2() } else { request }.try_send();
             if let Ok(response) = response {
-                assert!(!response.complete, "http2 {http2}: a client can tell");
+                // Envoy 1.36 resets a stream of HTTP/2 without an error; then the length that was said tells.
+                let said = response.header("content-length").and_then(|length| length.parse().ok());
+                let is_short = said.is_some_and(|length: usize| length > response.body().len());
+                assert!(!response.complete || is_short, "http2 {http2}: a client can tell");
                 assert!(!response.text().contains("4111"), "http2 {http2}");
             }
         }
