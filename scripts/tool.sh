@@ -112,21 +112,27 @@ envoy() {
     printf '%s\n' "$folder/envoy/_bin/envoy"
 }
 
+# venv NAME: .tools/NAME with what scripts/python/NAME.txt lists, once for all that ask at the same time. A venv holds its
+# own path, so it is made where it stays.
+venv() {
+    local folder=$tools/$1
+    exec 9>"$folder.lock"
+    flock 9
+    [ -e "$folder/ready" ] || {
+        python3 -m venv --clear "$folder"
+        python=$folder/bin/python pip install -r "$root/scripts/python/$1.txt"
+        touch "$folder/ready"
+    }
+    exec 9>&-
+}
+
 httpbin() {
     local folder=$tools/httpbin
     if [ ! -e "$folder/ready" ]; then
         need python3 "$python_hint"
         python3 -c 'import venv, ensurepip' 2>/dev/null || fail "python3 has no venv: $python_hint"
         say "installing httpbin into .tools/"
-        # A venv holds its own path, so it is made where it stays.
-        exec 9>"$folder.lock"
-        flock 9
-        [ -e "$folder/ready" ] || {
-            python3 -m venv --clear "$folder"
-            python=$folder/bin/python pip install -r "$root/scripts/python/httpbin.txt"
-            touch "$folder/ready"
-        }
-        exec 9>&-
+        venv httpbin
     fi
     printf '%s\n' "$folder/bin/python"
 }
@@ -137,14 +143,7 @@ presidio() {
         optional python3 presidio "$python_hint"
         python3 -c 'import venv, ensurepip' 2>/dev/null || { say "warning: no presidio, because venv is missing: $python_hint"; exit 3; }
         say "installing Presidio into .tools/ (by pip, 400 MB)"
-        exec 9>"$folder.lock"
-        flock 9
-        [ -e "$folder/ready" ] || {
-            python3 -m venv --clear "$folder"
-            python=$folder/bin/python pip install -r "$root/scripts/python/presidio.txt"
-            touch "$folder/ready"
-        }
-        exec 9>&-
+        venv presidio
     fi
     printf '%s\n' "$folder/bin/python"
 }
