@@ -1,9 +1,9 @@
 //! What a message becomes that must not go on, that is another protocol, or that tells what was found in it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
 
-use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream, read_head, serving};
 use serde_json::json;
 
 use super::{configured, raw};
@@ -69,30 +69,19 @@ fn what_is_in_a_header_blocks_a_message() {
 }
 
 /// An upstream that agrees to switch protocols, and then sends back what it gets.
-fn echo() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap());
-            let mut line = String::new();
-            while line != "\r\n" {
-                line.clear();
-                lines.read_line(&mut line).unwrap();
-            }
-            stream
-                .write_all(
-                    b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
-                )
-                .unwrap();
-            let mut bytes = [0; 64];
-            while let Ok(length @ 1..) = lines.read(&mut bytes) {
-                stream.write_all(bytes.get(..length).unwrap()).unwrap();
-            }
+fn echo() -> SocketAddr {
+    serving(|mut stream| {
+        read_head(&mut stream);
+        stream
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            )
+            .unwrap();
+        let mut bytes = [0; 64];
+        while let Ok(length @ 1..) = stream.read(&mut bytes) {
+            stream.write_all(bytes.get(..length).unwrap()).unwrap();
         }
-    });
-    address
+    })
 }
 
 #[test]
@@ -222,38 +211,25 @@ fn two_redactions_in_a_chain_each_do_their_part() {
 }
 
 /// An upstream of HTTP/1.1 that answers 411 to a request whose length it is not told.
-fn wants_lengths() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap());
-            let (mut length, mut line) = (None, String::new());
-            while line != "\r\n" {
-                line.clear();
-                lines.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse::<usize>().ok();
-                }
+fn wants_lengths() -> SocketAddr {
+    serving(|mut stream| {
+        let head = read_head(&mut stream).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let (status, body) = match length {
+            Some(length) => {
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                ("200 OK", String::from_utf8(body).unwrap())
             }
-            let (status, body) = match length {
-                Some(length) => {
-                    let mut body = vec![0; length];
-                    lines.read_exact(&mut body).unwrap();
-                    ("200 OK", String::from_utf8(body).unwrap())
-                }
-                None => ("411 Length Required", String::new()),
-            };
-            write!(
-                stream,
-                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .unwrap();
-        }
-    });
-    address
+            None => ("411 Length Required", String::new()),
+        };
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+    })
 }
 
 #[test]
@@ -273,22 +249,11 @@ fn an_upstream_that_takes_no_chunks_gets_a_length_where_that_is_kept() {
 }
 
 /// An upstream of HTTP/1.1 that says these bytes to every request.
-fn saying(answer: &'static str) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                request.extend(byte);
-            }
-            stream.write_all(answer.as_bytes()).unwrap();
-        }
-    });
-    address
+fn saying(answer: &'static str) -> SocketAddr {
+    serving(move |mut stream| {
+        read_head(&mut stream);
+        stream.write_all(answer.as_bytes()).unwrap();
+    })
 }
 
 #[test]

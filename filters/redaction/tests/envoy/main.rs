@@ -9,10 +9,10 @@ mod large;
 mod raw;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream};
+use meshloom_lab::{Bootstrap, Envoy, Reply, Upstream, read_head, serving};
 
 const SECRETS: &str =
     r#"{"user": "ada", "password": "hunter2", "url": "/?SECRET=abc&x=1", "pin": {"SECRET": [1, 2]}}"#;
@@ -130,23 +130,12 @@ fn a_megabyte_is_redacted_to_its_end() {
 }
 
 /// An upstream that answers any request with `head` and then speaks a protocol of its own.
-fn switching(head: &'static str) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                request.extend(byte);
-            }
-            stream.write_all(head.as_bytes()).unwrap();
-            stream.write_all(b"SECRET=abc password=def").unwrap();
-        }
-    });
-    address
+fn switching(head: &'static str) -> SocketAddr {
+    serving(move |mut stream| {
+        read_head(&mut stream);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(b"SECRET=abc password=def").unwrap();
+    })
 }
 
 #[test]
