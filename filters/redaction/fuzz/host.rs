@@ -11,6 +11,8 @@ pub(crate) struct Proxy<'a> {
     pub(crate) out: Vec<u8>,
     /// Whether nothing more may leave.
     pub(crate) blocked: bool,
+    /// Whether the message was broken off.
+    pub(crate) broken: bool,
     stopped: bool,
 }
 
@@ -18,6 +20,8 @@ pub(crate) struct Proxy<'a> {
 struct Host {
     bytes: Vec<u8>,
     resumed: bool,
+    /// In trailers there is no buffer unless the piece before them was stopped.
+    gone: bool,
     reads: u32,
     writes: u32,
 }
@@ -25,10 +29,13 @@ struct Host {
 impl Buffer for Host {
     fn read(&mut self) -> Option<Vec<u8>> {
         self.reads += 1;
-        Some(self.bytes.clone())
+        (!self.gone).then(|| self.bytes.clone())
     }
 
     fn write(&mut self, bytes: &[u8]) -> bool {
+        if self.gone {
+            return false;
+        }
         self.writes += 1;
         self.bytes = bytes.to_vec();
         true
@@ -49,7 +56,15 @@ impl Buffer for Host {
 impl<'a> Proxy<'a> {
     pub(crate) fn new(redaction: &'a Redaction, body: Body, coding: Coding) -> Self {
         let held = Held::new(&redaction.rules, redaction.body, body, coding, false);
-        Self { redaction, held, buffer: Host::default(), out: Vec::new(), blocked: false, stopped: false }
+        Self {
+            redaction,
+            held,
+            buffer: Host::default(),
+            out: Vec::new(),
+            blocked: false,
+            broken: false,
+            stopped: false,
+        }
     }
 
     /// A piece comes.
@@ -65,6 +80,7 @@ impl<'a> Proxy<'a> {
     /// Trailers come, and what is held leaves with them.
     pub(crate) fn trailers(&mut self) {
         let was_stopped = self.stopped;
+        self.buffer.gone = !was_stopped;
         let writes = self.buffer.writes;
         let (flow, _) = self.held.trailers(&self.redaction.rules, &mut self.buffer);
         assert!(was_stopped || self.buffer.writes == writes, "without a buffer nothing can be written");
@@ -83,7 +99,8 @@ impl<'a> Proxy<'a> {
         (self.buffer.reads, self.buffer.writes) = (0, 0);
         let resumed = std::mem::take(&mut self.buffer.resumed);
         self.stopped = flow == Flow::Pause;
-        assert!(flow != Flow::Broken, "this proxy refuses nothing");
+        assert!(flow != Flow::Broken || self.buffer.gone, "this proxy refuses nothing that is there");
+        self.broken |= flow == Flow::Broken;
         self.blocked |= flow == Flow::Block;
         if flow != Flow::Pause || resumed {
             self.out.append(&mut self.buffer.bytes);

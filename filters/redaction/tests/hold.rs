@@ -146,3 +146,14 @@ fn a_large_piece_is_not_stopped_for_its_end() {
     proxy.data(b"@example.com", true);
     assert!(out(&proxy).ends_with("MAIL MAIL"));
 }
+
+#[test]
+fn what_is_held_of_a_large_piece_is_not_lost_silently_when_trailers_follow_at_once() {
+    for fail in ["closed", "open"] {
+        let redaction = with(&format!(r#", "fail": "{fail}""#));
+        let mut proxy = Proxy::new(&redaction, Body::Text, Coding::Plain);
+        proxy.data(format!("{}ada", "nothing ".repeat(4_000)).as_bytes(), false);
+        proxy.trailers();
+        assert!(proxy.broken, "{fail}");
+    }
+}
