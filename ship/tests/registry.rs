@@ -77,9 +77,14 @@ fn layer_that_istio_takes(manifest: &Value) -> Result<&Value, String> {
     }
 }
 
+/// The shipped module: `dist/NAME.wasm`, or `dist/FEATURE/NAME.wasm` of `NAME.FEATURE`.
 fn dist(filter: &str) -> Vec<u8> {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
-    std::fs::read(dist.join(filter).with_extension("wasm")).unwrap()
+    let (folder, name) = match filter.split_once('.') {
+        Some((name, feature)) => (dist.join(feature), name),
+        None => (dist, filter),
+    };
+    std::fs::read(folder.join(format!("{name}.wasm"))).unwrap()
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn a_pull_gives_the_module_and_its_description() {
         let folder = tempfile::tempdir().unwrap();
         let tagged = pushed["tagged"].as_str().unwrap();
         bench.oras(&["pull", "--output", folder.path().to_str().unwrap(), tagged]);
-        let module = std::fs::read(folder.path().join(filter).with_extension("wasm")).unwrap();
+        let module = std::fs::read(folder.path().join(format!("{filter}.wasm"))).unwrap();
         assert!(module == dist(filter), "{filter}: what was pulled is not the module in dist/");
         let description = std::fs::read(folder.path().join("config.json")).unwrap();
         let description: Value = serde_json::from_slice(&description).unwrap();
