@@ -61,6 +61,19 @@ impl Envoy {
         tool("ENVOY_BIN", "envoy")
     }
 
+    /// The minor version of that binary, such as `1.40`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not say which.
+    pub fn version() -> String {
+        let output = Command::new(Self::binary()).arg("--version").output().expect("Envoy can be run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let full = text.rsplit("version: ").next().and_then(|rest| rest.split('/').nth(1));
+        let full = full.unwrap_or_else(|| panic!("no version in {text:?}"));
+        full.split('.').take(2).collect::<Vec<_>>().join(".")
+    }
+
     /// Checks a bootstrap by `envoy --mode validate`.
     ///
     /// # Errors

@@ -30,19 +30,6 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("a tokio runtime")
 });
 
-/// The minor version of the Envoy that is used, such as `1.40`.
-pub fn version() -> String {
-    let output =
-        std::process::Command::new(Envoy::binary()).arg("--version").output().expect("Envoy can be run");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let full = text
-        .rsplit("version: ")
-        .next()
-        .and_then(|rest| rest.split('/').nth(1))
-        .unwrap_or_else(|| panic!("no version in {text:?}"));
-    full.split('.').take(2).collect::<Vec<_>>().join(".")
-}
-
 /// What a real Envoy does in a scenario. A machine with much else to do needs more `slowness` than 1 to tell that
 /// nothing more is coming.
 ///

@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use meshloom_differential::envoy::{observe, version};
+use meshloom_differential::envoy::observe;
 use meshloom_differential::observation::difference;
 use meshloom_differential::recording::{Named, record, recorded, scenarios};
+use meshloom_lab::Envoy;
 
 /// Most of a scenario's time is spent waiting.
 const AT_ONCE: usize = 4;
 
 #[test]
 fn every_scenario_goes_as_it_was_recorded() {
-    let version = version();
+    let version = Envoy::version();
     let recording = std::env::var_os("RECORD").is_some();
     let wanted = std::env::var("SCENARIO").unwrap_or_default();
     let queue: VecDeque<Named> =
