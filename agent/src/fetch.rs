@@ -2,6 +2,7 @@
 
 mod address;
 mod client;
+mod connecting;
 mod credentials;
 mod failure;
 mod guard;
@@ -25,6 +26,8 @@ use futures_util::future::BoxFuture;
 
 #[cfg(test)]
 pub(crate) use self::client::BRISK;
+#[cfg(test)]
+pub(crate) use self::connecting::{beside, waiting};
 #[cfg(test)]
 pub(crate) use self::failure::Failure;
 pub use self::network::Network;

@@ -10,6 +10,8 @@
 mod by_http;
 #[path = "fetch/by_oci.rs"]
 mod by_oci;
+#[path = "fetch/connecting.rs"]
+mod connecting;
 #[path = "fetch/corpus.rs"]
 mod corpus;
 #[path = "fetch/credentials.rs"]

@@ -8,6 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Url};
 
 use super::address::Blocklist;
+use super::connecting::Marks;
 use super::failure::Failure;
 use super::guard::{Guard, Reach};
 use super::options::FetchOptions;
@@ -133,6 +134,7 @@ impl Clients {
             .no_proxy()
             .proxy(Proxy::custom(move |url| proxies.find(url, choice.as_ref())))
             .connect_timeout(connect_timeout)
+            .connector_layer(Marks)
             .read_timeout(self.options.idle_timeout)
             .pool_max_idle_per_host(4)
             .http2_initial_stream_window_size(WINDOW)

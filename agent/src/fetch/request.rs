@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::{Response, Url};
 use tokio::time::{Instant, timeout_at};
 
-use super::client::{Clients, host};
+use super::client::{Clients, Connection, host};
+use super::connecting::beside;
 use super::failure::Failure;
 use super::guard::Reach;
 use super::pace::Paces;
@@ -135,42 +136,32 @@ impl Caller {
     }
 
     async fn hop(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, Failure> {
-        let is_own = url.origin() == ask.url.origin();
-        let reach = if is_own { ask.reach } else { ask.reach_beyond };
-        let connection = self.clients.connection(url, reach, ask.entry.filter(|_| is_own), ask.brisk)?;
-        let blocked = |blocked| Failure::blocked(url, &blocked);
-        connection.guard.check(url).map_err(blocked)?;
+        let connection = self.connection(ask, url, ask.brisk)?;
+        connection.guard.check(url).map_err(|blocked| Failure::blocked(url, &blocked))?;
         let deadline = ask.deadline.min(Instant::now() + self.request_timeout);
         // Nothing is sent that nobody has time for.
         if deadline <= Instant::now() {
             return Err(Failure::timed_out(url));
         }
         let exchange = async {
-            if connection.proxied {
-                connection.guard.check_resolved(url).await.map_err(blocked)?;
-            }
             self.paces.turn(connection.entry).await;
-            let mut request = match ask.form {
-                None => connection.client.get(url.clone()),
-                Some(form) => connection
-                    .client
-                    .post(url.clone())
-                    .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(form.to_owned()),
-            };
-            if let Some(accept) = ask.accept {
-                request = request.header(header::ACCEPT, accept);
+            if ask.brisk {
+                return exchange(ask, url, &connection).await;
             }
-            if let Some(authorization) = ask.authorization.filter(|_| is_own) {
-                request = request.header(header::AUTHORIZATION, authorization);
-            }
-            request.send().await.map_err(|error| Failure::transport(url, error))
+            let another = || async { exchange(ask, url, &self.connection(ask, url, true)?).await };
+            beside(exchange(ask, url, &connection), another).await
         };
         match timeout_at(deadline, exchange).await {
             Ok(response) => response,
             // One request may be slow and the next not, as long as there is time.
             Err(_) => Err(Failure { again: deadline < ask.deadline, ..Failure::timed_out(url) }),
         }
+    }
+
+    fn connection(&self, ask: &Ask<'_>, url: &Url, brisk: bool) -> Result<Connection<'_>, Failure> {
+        let is_own = url.origin() == ask.url.origin();
+        let reach = if is_own { ask.reach } else { ask.reach_beyond };
+        self.clients.connection(url, reach, ask.entry.filter(|_| is_own), brisk)
     }
 
     /// Where a redirect leads, if it may be followed there.
@@ -194,6 +185,30 @@ impl Caller {
         let _ = to.set_password(None);
         Ok(to)
     }
+}
+
+/// One request to one host.
+async fn exchange(ask: &Ask<'_>, url: &Url, connection: &Connection<'_>) -> Result<Response, Failure> {
+    if connection.proxied {
+        let resolved = connection.guard.check_resolved(url).await;
+        resolved.map_err(|blocked| Failure::blocked(url, &blocked))?;
+    }
+    let mut request = match ask.form {
+        None => connection.client.get(url.clone()),
+        Some(form) => connection
+            .client
+            .post(url.clone())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.to_owned()),
+    };
+    if let Some(accept) = ask.accept {
+        request = request.header(header::ACCEPT, accept);
+    }
+    let is_own = url.origin() == ask.url.origin();
+    if let Some(authorization) = ask.authorization.filter(|_| is_own) {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    request.send().await.map_err(|error| Failure::transport(url, error))
 }
 
 fn is_redirect(status: StatusCode) -> bool {

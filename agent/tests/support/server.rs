@@ -54,6 +54,8 @@ pub(crate) enum Body {
     Drips(Vec<u8>, Duration),
     /// So many zeros after what is first.
     Zeros(Vec<u8>, u64),
+    /// Not even a status, until so much later.
+    Late(Vec<u8>, Duration),
     /// Not even a status.
     Silence,
     /// A header as long as this.
@@ -84,14 +86,18 @@ impl Reply {
         self
     }
 
-    async fn write<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) -> std::io::Result<()> {
+    async fn write<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S) -> std::io::Result<()> {
+        if let Body::Late(body, wait) = self.body {
+            tokio::time::sleep(wait).await;
+            self.body = Body::Whole(body);
+        }
         let length = match &self.body {
             Body::Whole(body) => Some(body.len() as u64),
             Body::Claiming(length, _) => Some(*length as u64),
             Body::Stalls(body) => Some(body.len() as u64 + 1000),
             Body::Drips(body, _) => Some(body.len() as u64),
             Body::Zeros(first, zeros) => Some(first.len() as u64 + zeros),
-            Body::Unmeasured(_) | Body::Tunnel(_) | Body::HugeHeader(_) => None,
+            Body::Unmeasured(_) | Body::Tunnel(_) | Body::HugeHeader(_) | Body::Late(..) => None,
             Body::Silence => return std::future::pending().await,
         };
         let mut head = format!("HTTP/1.1 {} said\r\nconnection: close\r\n", self.status);
@@ -136,7 +142,7 @@ impl Reply {
                 let mut upstream = TcpStream::connect(to).await?;
                 tokio::io::copy_bidirectional(&mut stream, &mut upstream).await?;
             }
-            Body::Silence | Body::HugeHeader(_) => {}
+            Body::Silence | Body::HugeHeader(_) | Body::Late(..) => {}
         }
         stream.shutdown().await
     }
