@@ -30,7 +30,7 @@ use crate::ecds::Protocol;
 /// Bytes that the control plane may send before it is told that they were read: as in Istio.
 const WINDOW: u32 = 1024 * 1024;
 /// Bytes of one HTTP/2 frame of the control plane. Fewer frames are less work, for large responses.
-const FRAME: u32 = 64 * 1024;
+const FRAME: u32 = 256 * 1024;
 
 /// How streams to the control plane are opened.
 #[derive(Debug)]
