@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use filter_kit::config::{self, Fields, Json, Node, Refusal};
 use filter_kit::header;
+use filter_kit::level::Level;
 use filter_kit::metric::TagStyle;
 use filter_kit::mode::{Mode, Share};
 use filter_kit::template::Source;
@@ -29,6 +30,8 @@ pub struct Enrichment {
     pub mode: Mode,
     /// For how many requests they have.
     pub enforced: Share,
+    /// How much is written into the proxy's log.
+    pub log_level: Level,
     /// How its metrics are named.
     pub tag_style: TagStyle,
     /// The question.
@@ -75,6 +78,7 @@ impl Enrichment {
         root.object(|fields| {
             fields.version(1);
             let mode = Mode::field(fields);
+            let log_level = Level::field(fields);
             let enforced = Share::field(fields);
             let call = fields.required("call", "The question that is asked about each request", call::read);
             let map = fields.required("map", "What is made of the answer", map::read);
@@ -100,6 +104,7 @@ impl Enrichment {
             Some(Self {
                 mode: mode?,
                 enforced: enforced?,
+                log_level: log_level?,
                 tag_style: tag_style?,
                 reads_body: map.iter().any(|mapping| matches!(mapping.source, mapping::Source::Body | mapping::Source::JsonPointer(_))),
                 call: asked.call,

@@ -32,6 +32,12 @@ pub struct Call {
     pub max_inflight: u64,
 }
 
+/// How long the proxy is told to wait for an answer that may take so long, both in milliseconds. A tenth less, up to three:
+/// its timers count whole milliseconds and are late by one or two (Envoy 1.40), and a request has to go on by then.
+pub fn wait_ms(timeout_ms: u64) -> u64 {
+    timeout_ms - (timeout_ms / 10).min(3)
+}
+
 /// There is no question about this request: a part of it is missing, or would make another question of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unaskable;
@@ -205,5 +211,11 @@ mod tests {
             Source::Headers("authorization".into()),
         ];
         assert_eq!(sources, expected);
+    }
+
+    #[test]
+    fn the_proxy_is_told_to_wait_a_little_less_than_an_answer_may_take_and_never_not_at_all() {
+        let told = [1, 5, 10, 29, 50, 5_000].map(wait_ms);
+        assert_eq!(told, [1, 5, 9, 27, 47, 4_997]);
     }
 }

@@ -23,6 +23,7 @@ use crate::engine::{Asking, Consulted, Next, Settled, Verdict, Word};
 use crate::flight::Asker;
 use crate::key::{self, Secret};
 use crate::mapping::{Enriched, Target};
+use crate::question::wait_ms;
 use crate::tally::{Count, Tally};
 
 thread_local! {
@@ -65,7 +66,7 @@ impl Vm {
 
     fn on_configure(&mut self, root: u32, size: usize) -> bool {
         let read = Enrichment::from_json(&abi::buffer(Buffer::PluginConfiguration, size));
-        self.metrics.configured(read.as_ref().ok().map(|config| config.tag_style));
+        self.metrics.configured(read.as_ref().ok().map(|config| (config.tag_style, config.log_level)));
         let config = match read {
             Ok(config) => config,
             Err(refusal) => {
@@ -166,7 +167,12 @@ impl Vm {
             return Some(root.engine.unaskable(now, key.as_ref(), admission, &mut self.tally));
         };
         self.tally.add(Count::Invalid, left_out);
-        match abi::call(&config.call.cluster, &question.headers, &question.body, config.call.timeout_ms) {
+        match abi::call(
+            &config.call.cluster,
+            &question.headers,
+            &question.body,
+            wait_ms(config.call.timeout_ms),
+        ) {
             Ok(token) => {
                 root.engine.sent(token, asking, question, &mut self.tally);
                 None
@@ -194,7 +200,12 @@ impl Vm {
         let settled = match next {
             Next::Settled(settled) => settled,
             Next::Again(question, flight) => {
-                match abi::call(&config.call.cluster, &question.headers, &question.body, flight.timeout_ms) {
+                match abi::call(
+                    &config.call.cluster,
+                    &question.headers,
+                    &question.body,
+                    wait_ms(flight.timeout_ms),
+                ) {
                     Ok(token) => return root.engine.sent_again(token, flight, &mut self.tally),
                     Err(status) => {
                         root.warn_of(status, now);

@@ -5,6 +5,7 @@ mod body;
 mod detector;
 
 use filter_kit::config::{self, Json, Node, Refusal, Text};
+use filter_kit::level::Level;
 use filter_kit::metric::TagStyle;
 use filter_kit::mode::{Failure, Mode, Share};
 use filter_kit::when::{Media, When};
@@ -54,6 +55,8 @@ pub struct Redaction {
     pub dlp_trailer: Option<String>,
     /// How metrics are named.
     pub tag_style: TagStyle,
+    /// How much is written into the proxy's log.
+    pub log_level: Level,
     /// The names of the detectors, in order: metrics have them.
     pub names: Vec<String>,
     /// The detectors, ready to be applied.
@@ -79,6 +82,7 @@ impl Redaction {
         root.object(|fields| {
             fields.version(1);
             let mode = Mode::field(fields);
+            let log_level = Level::field(fields);
             let share = Share::field(fields);
             let fail = Failure::field(fields, Failure::Closed);
             let detectors = fields.required(
@@ -189,6 +193,7 @@ impl Redaction {
                 keeps_length,
                 dlp_trailer: trailer?,
                 tag_style: tag_style?,
+                log_level: log_level?,
                 names,
                 rules: Rules::new(detectors.into_iter().map(Detector::into_rule).collect(), common),
             })

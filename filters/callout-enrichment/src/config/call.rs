@@ -63,7 +63,7 @@ pub(super) fn read(node: Node<'_>) -> Option<Asked> {
         let body = fields.optional("body", "Its body, JSON text; a template whose parts stand inside of strings", |node| {
             node.parsed(Text::ANY.bytes(1, 8192), Document::parse)
         });
-        let timeout = fields.or("timeout", "How long an answer may take, with the second attempt", "200ms", |node| {
+        let timeout = fields.or("timeout", "How long an answer may take, with the second attempt; Envoy is told up to 3 ms less, for its timers are late", "200ms", |node| {
             node.milliseconds(1..=5000)
         });
         let max = fields.or("max_response_bytes", "The largest body that is read; an answer with a larger one is an error", "64KiB", |node| {

@@ -1,5 +1,6 @@
 //! The metrics of this filter, defined once in a VM.
 
+use filter_kit::level::Level as Writes;
 use filter_kit::metric::{Defined, TagStyle};
 
 use super::abi::{self, Kind, Level};
@@ -9,6 +10,7 @@ use crate::tally::{CONFIGURATIONS, GAUGES, HISTOGRAMS, NAMES, Tally};
 pub(super) struct Metrics {
     defined: Defined,
     style: TagStyle,
+    writes: Writes,
     counters: [Option<u32>; NAMES.len()],
     gauges: [Option<u32>; GAUGES.len()],
     histograms: [Option<u32>; HISTOGRAMS.len()],
@@ -19,6 +21,7 @@ impl Metrics {
         Self {
             defined: Defined::new(),
             style: TagStyle::Flat,
+            writes: Writes::Info,
             counters: [None; NAMES.len()],
             gauges: [None; GAUGES.len()],
             histograms: [None; HISTOGRAMS.len()],
@@ -27,8 +30,8 @@ impl Metrics {
 
     /// Defines all that are not, and counts a configuration: one that was read has a style of names. Only inside of
     /// `on_configure`. The last style is that of the VM.
-    pub(super) fn configured(&mut self, read: Option<TagStyle>) {
-        self.style = read.unwrap_or(self.style);
+    pub(super) fn configured(&mut self, read: Option<(TagStyle, Writes)>) {
+        (self.style, self.writes) = read.unwrap_or((self.style, self.writes));
         let [loads, rejects] = CONFIGURATIONS.map(|name| self.define(Kind::Counter, name));
         if let Some(id) = if read.is_some() { loads } else { rejects } {
             abi::add(id, 1);
@@ -45,7 +48,7 @@ impl Metrics {
         let name = self.style.name("enrich", &["wasm_enrich_", name].concat());
         self.defined.id(&name, |name| {
             let id = abi::define(kind, name);
-            if id.is_none() {
+            if id.is_none() && self.writes.writes(Writes::Warn) {
                 abi::log(
                     Level::Warn,
                     &format!("metric {name} is not recorded: the host refused to define it"),

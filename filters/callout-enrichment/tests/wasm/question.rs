@@ -45,7 +45,7 @@ fn nothing_of_a_request_is_sent_but_what_is_named() {
         ]
     );
     assert_eq!(request.text(), r#"{"agent": "a \"b\""}"#);
-    assert_eq!(callout.timeout_ms(), 1000, "a client's own timeout is nothing to us");
+    assert_eq!(callout.timeout_ms(), 997, "a client's own timeout is nothing to us");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) struct Ready {
 impl Ready {
     pub(super) fn new(bytes: &[u8]) -> Result<Self, Refusal> {
         let redaction = Redaction::from_json(bytes)?;
+        filter_shell::log_from(redaction.log_level);
         let stats = Stats::new(&redaction.names, redaction.tag_style);
         Ok(Self { redaction, stats })
     }

@@ -284,11 +284,15 @@ fn config() -> Value {
 
 /// The sample's detectors with other settings.
 fn with(changes: &Value) -> Host {
+    filter("redaction").configure(configured(changes))
+}
+
+fn configured(changes: &Value) -> Value {
     let mut config = config();
     for (name, value) in changes.as_object().unwrap() {
         config[name] = value.clone();
     }
-    filter("redaction").configure(config)
+    config
 }
 
 /// What each detector finds, in a text.

@@ -1,8 +1,8 @@
 //! What a configuration says about which bodies, headers and names of metrics.
 
-use proxy_wasm_harness::{Chunks, Level, Response, filter, json};
+use proxy_wasm_harness::{Chunks, Level, Response, Status, filter, json};
 
-use super::{of_type, plain, through, with};
+use super::{configured, of_type, plain, through, with};
 
 #[test]
 fn bodies_bytes_and_changes_are_counted() {
@@ -23,6 +23,18 @@ fn metrics_have_names_that_istio_makes_labels_of_where_that_is_said() {
     through(&host, &of_type("text/plain", "ada@example.com"), &Chunks::Whole);
     assert_eq!(host.counter("wasm_filter.redaction.wasm_redaction_matches_mail_total"), 1);
     assert_eq!(host.counter("wasm_redaction_matches_mail_total"), 0);
+}
+
+#[test]
+fn what_is_less_severe_than_the_level_is_not_logged() {
+    for (level, logged) in [("info", true), ("warn", true), ("error", false)] {
+        let host = with(&json!({}));
+        // A metric that the host refuses is warned of.
+        host.fail("proxy_define_metric", Status::InternalFailure, 100);
+        let changed = configured(&json!({"log_level": level, "metrics": {"tag_style": "istio"}}));
+        host.reconfigure("redaction", changed.to_string()).unwrap();
+        assert_eq!(!host.logs(Level::Warn).is_empty(), logged, "{level}");
+    }
 }
 
 #[test]
