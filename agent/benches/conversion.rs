@@ -195,17 +195,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _kept: Vec<_> = (0..modules)
         .map(|index| {
-            let wanted = Wanted {
-                url: url(index),
-                checksum: None,
-                resource: name(index),
-                resource_version: "1".to_owned(),
-                policy: meshloom_agent::PullPolicy::default(),
-                pull_secret: None,
-                verification_key: None,
-                timeout: Duration::from_secs(30),
-                effort: Default::default(),
-            };
+            let wanted = Wanted::new(url(index), name(index), Duration::from_secs(30));
+            let wanted = Wanted { resource_version: "1".to_owned(), ..wanted };
             runtime.block_on(shelf.obtain(wanted)).unwrap()
         })
         .collect();

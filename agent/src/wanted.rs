@@ -52,3 +52,20 @@ pub struct Wanted {
     /// How much is done for it at a time.
     pub effort: Effort,
 }
+
+impl Wanted {
+    /// A module that `resource` asks for, of which nothing else is said.
+    pub fn new(url: impl Into<String>, resource: impl Into<String>, timeout: Duration) -> Self {
+        Self {
+            url: url.into(),
+            checksum: None,
+            resource: resource.into(),
+            resource_version: String::new(),
+            policy: PullPolicy::default(),
+            pull_secret: None,
+            verification_key: None,
+            timeout,
+            effort: Effort::default(),
+        }
+    }
+}

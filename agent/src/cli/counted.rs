@@ -70,8 +70,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Sha256;
     use crate::status::Board;
-    use crate::{Effort, PullPolicy, Sha256};
 
     /// Has a module of five bytes.
     struct Five;
@@ -107,17 +107,7 @@ mod tests {
     async fn each_phase_is_timed_and_bytes_are_added_up() {
         let metrics = Arc::new(Metrics::default());
         let fetcher = Counted::new(Five, Arc::clone(&metrics));
-        let wanted = Wanted {
-            url: "https://files.test/a.wasm".to_owned(),
-            checksum: None,
-            resource: String::new(),
-            resource_version: String::new(),
-            policy: PullPolicy::Unspecified,
-            pull_secret: None,
-            verification_key: None,
-            timeout: Duration::from_secs(5),
-            effort: Effort::Full,
-        };
+        let wanted = Wanted::new("https://files.test/a.wasm", "", Duration::from_secs(5));
         let folder = tempfile::tempdir().unwrap();
         let resolved = fetcher.resolve(&wanted).await.unwrap();
         for _ in 0..2 {

@@ -12,7 +12,7 @@ use super::threads::ThreadOptions;
 use super::{Failure, print};
 use crate::duration::duration;
 use crate::trust::PublicKey;
-use crate::{Effort, Held, PullPolicy, Secret, Sha256, Unavailable, Wanted};
+use crate::{Held, PullPolicy, Secret, Sha256, Unavailable, Wanted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,16 +73,12 @@ impl Wanting {
     pub(super) fn wanted(&self, url: &str) -> Result<Wanted, Failure> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(Wanted {
-            url: url.to_owned(),
-            checksum: None,
-            resource: "meshloom-agent pull".to_owned(),
             // Never the same twice, so that a tag is looked up again.
             resource_version: now.as_nanos().to_string(),
             policy: PullPolicy::Always,
             pull_secret: self.secret()?,
             verification_key: self.key()?,
-            timeout: self.pull_timeout,
-            effort: Effort::Full,
+            ..Wanted::new(url, "meshloom-agent pull", self.pull_timeout)
         })
     }
 

@@ -128,17 +128,7 @@ mod tests {
     use super::*;
 
     fn wanted(url: &str) -> Wanted {
-        Wanted {
-            url: url.to_owned(),
-            checksum: None,
-            resource: "r".to_owned(),
-            resource_version: String::new(),
-            policy: PullPolicy::Unspecified,
-            pull_secret: None,
-            verification_key: None,
-            timeout: Duration::from_secs(5),
-            effort: Default::default(),
-        }
+        Wanted::new(url, "r", Duration::from_secs(5))
     }
 
     fn address(url: &str) -> Address {

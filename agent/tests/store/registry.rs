@@ -171,17 +171,7 @@ pub(crate) fn written(folder: &Path, module: &[u8]) -> Downloaded {
 }
 
 pub(crate) fn wanted(url: &str) -> Wanted {
-    Wanted {
-        url: url.to_owned(),
-        checksum: None,
-        resource: "ns.plugin".to_owned(),
-        resource_version: "1".to_owned(),
-        policy: PullPolicy::Unspecified,
-        pull_secret: None,
-        verification_key: None,
-        timeout: Duration::from_secs(30),
-        effort: Default::default(),
-    }
+    Wanted { resource_version: "1".to_owned(), ..Wanted::new(url, "ns.plugin", Duration::from_secs(30)) }
 }
 
 pub(crate) fn version(wanted: &Wanted, version: &str) -> Wanted {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use meshloom_agent::fetch::{FetchOptions, Fetcher as _, Network, Registries, Resolved};
-use meshloom_agent::{PullPolicy, Secret, Sha256, Unavailable, Wanted};
+use meshloom_agent::{Secret, Sha256, Unavailable, Wanted};
 
 /// A module, as far as the fetchers look.
 pub(crate) const MODULE: &[u8] = b"\0asm\x01\0\0\0 a module";
@@ -22,17 +22,8 @@ pub(crate) fn options() -> FetchOptions {
 }
 
 pub(crate) fn wanted(url: impl Into<String>) -> Wanted {
-    Wanted {
-        url: url.into(),
-        checksum: None,
-        resource: "extensions.istio.io/wasmplugin/ns.name".to_owned(),
-        resource_version: "1".to_owned(),
-        policy: PullPolicy::default(),
-        pull_secret: None,
-        verification_key: None,
-        timeout: Duration::from_secs(30),
-        effort: Default::default(),
-    }
+    let wanted = Wanted::new(url, "extensions.istio.io/wasmplugin/ns.name", Duration::from_secs(30));
+    Wanted { resource_version: "1".to_owned(), ..wanted }
 }
 
 /// A pull secret for one host.

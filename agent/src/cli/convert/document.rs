@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::trust::PublicKey;
-use crate::{Effort, PullPolicy, Secret, Sha256, Wanted};
+use crate::{PullPolicy, Secret, Sha256, Wanted};
 
 /// Variables that are for the agent and not for the module.
 const OURS: &str = "ISTIO_META_";
@@ -116,9 +116,7 @@ fn wanted(machine: &Map<String, Value>, remote: &Value, name: &str) -> Result<Wa
     };
     let verification_key = variable("ISTIO_META_WASM_VERIFICATION_KEY").map(PublicKey::from_pem).transpose();
     Ok(Wanted {
-        url: url.to_owned(),
         checksum,
-        resource: name.to_owned(),
         resource_version: variable("ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION").unwrap_or_default().to_owned(),
         policy: match variable("ISTIO_META_WASM_IMAGE_PULL_POLICY") {
             Some("IfNotPresent") => PullPolicy::IfNotPresent,
@@ -128,8 +126,7 @@ fn wanted(machine: &Map<String, Value>, remote: &Value, name: &str) -> Result<Wa
         pull_secret,
         verification_key: verification_key
             .map_err(|why| format!("ISTIO_META_WASM_VERIFICATION_KEY: {why}"))?,
-        timeout,
-        effort: Effort::Full,
+        ..Wanted::new(url, name, timeout)
     })
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_RECORDS, MAX_RESOURCE, Memory, Record, RecordedModule};
 use crate::trust::PublicKey;
-use crate::{Effort, PullPolicy, Sha256, Wanted};
+use crate::{PullPolicy, Sha256, Wanted};
 
 /// A record in base64, and what is around it.
 const MAX_FILE: u64 = 2 * MAX_RESOURCE as u64;
@@ -222,15 +222,11 @@ fn read(path: &Path) -> Result<(String, Record), anyhow::Error> {
         None => None,
         Some(module) => Some(RecordedModule {
             wanted: Wanted {
-                url: module.url,
                 checksum: Some(module.checksum.parse()?),
-                resource: stored.name.clone(),
                 resource_version: module.resource_version,
                 policy: PullPolicy::IfNotPresent,
-                pull_secret: None,
                 verification_key: module.verification_key.map(key).transpose()?,
-                timeout: Duration::from_millis(module.timeout_milliseconds),
-                effort: Effort::Full,
+                ..Wanted::new(module.url, &stored.name, Duration::from_millis(module.timeout_milliseconds))
             },
             sha256: module.sha256.parse()?,
             path: module.path,
@@ -255,15 +251,10 @@ mod tests {
             resource: bytes::Bytes::copy_from_slice(what.as_bytes()),
             module: Some(RecordedModule {
                 wanted: Wanted {
-                    url: "https://example.com/a.wasm".into(),
                     checksum: Some(sha256),
-                    resource: "a".into(),
                     resource_version: "1".into(),
                     policy: PullPolicy::IfNotPresent,
-                    pull_secret: None,
-                    verification_key: None,
-                    timeout: Duration::from_millis(30_000),
-                    effort: Effort::Full,
+                    ..Wanted::new("https://example.com/a.wasm", "a", Duration::from_secs(30))
                 },
                 sha256,
                 path: PathBuf::from("/modules/a.wasm"),

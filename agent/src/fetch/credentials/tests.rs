@@ -13,17 +13,8 @@ fn listed(auths: &str, host: &str, repository: &str) -> Credential {
 }
 
 fn wanted(secret: Option<&str>) -> Wanted {
-    Wanted {
-        url: "oci://registry.test/team/module".to_owned(),
-        checksum: None,
-        resource: "r".to_owned(),
-        resource_version: String::new(),
-        policy: crate::PullPolicy::default(),
-        pull_secret: secret.map(|text| Secret::new(text.to_owned())),
-        verification_key: None,
-        timeout: Duration::from_secs(5),
-        effort: Default::default(),
-    }
+    let pull_secret = secret.map(|text| Secret::new(text.to_owned()));
+    Wanted { pull_secret, ..Wanted::new("oci://registry.test/team/module", "r", Duration::from_secs(5)) }
 }
 
 #[test]
