@@ -34,8 +34,13 @@ fn passes_with_flat_memory(bytes: usize) {
     });
     let config =
         r#"{"version": 1, "detectors": [{"name": "mail", "kind": "email", "action": {"type": "mask"}}]}"#;
-    let bootstrap =
-        Bootstrap::filter("redaction").configure("redaction", config).upstream(upstream.address());
+    let bootstrap = Bootstrap::filter("redaction")
+        .configure("redaction", config)
+        .upstream(upstream.address())
+        // By itself Envoy ends a response after 15 s.
+        .connection_manager(|manager| {
+            manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"]["timeout"] = "0s".into();
+        });
     let envoy = Envoy::with(bootstrap).start();
     let (mut first, mut most) = (None, 0);
     // What a process has ready is had after the first tenth.
