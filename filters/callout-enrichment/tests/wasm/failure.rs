@@ -65,7 +65,7 @@ fn a_cluster_that_is_not_known_adds_nothing_and_is_named_once_a_minute() {
 fn what_is_less_severe_than_the_level_is_not_logged() {
     for (level, logged) in [("info", true), ("warn", true), ("error", false)] {
         let host = plugin(json!({"log_level": level})).start();
-        claim(&host).forwarded();
+        let _ = claim(&host).forwarded();
         assert_eq!(!host.logs(Level::Warn).is_empty(), logged, "{level}");
     }
 }

@@ -44,8 +44,17 @@ impl Glance {
     }
 
     /// Those of the groups that a place is still worth a look of.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(&self, text: &Text<'_>, place: usize, groups: u8) -> u8 {
+        // Most places are years and other short numbers.
+        if groups == 1 << NUMBERS && is_short(text.bytes.get(place..).unwrap_or_default()) {
+            return 0;
+        }
+        self.closer(text, place, groups)
+    }
+
+    #[inline(never)]
+    fn closer(&self, text: &Text<'_>, place: usize, groups: u8) -> u8 {
         let rest = text.bytes.get(place..).unwrap_or_default();
         let (mut worth, mut left) = (groups, groups);
         while left != 0 {
@@ -107,13 +116,20 @@ fn bit(three: [u8; 3]) -> (usize, u64) {
     (hash / 64, 1 << (hash % 64))
 }
 
+/// Whether these are too few digits for a card or a Social Security number: however those are grouped, the sixth and the
+/// eighth byte are digits.
+#[inline(always)]
+fn is_short(rest: &[u8]) -> bool {
+    match rest {
+        [_, _, _, _, _, sixth, _, eighth, ..] => !(sixth.is_ascii_digit() && eighth.is_ascii_digit()),
+        _ => false,
+    }
+}
+
 /// Whether digits are grouped as those of a card or a Social Security number: years and most other numbers are not.
 #[inline]
 fn number(rest: &[u8], end: bool) -> bool {
-    // However they are grouped, the sixth and the eighth byte are digits.
-    if let (Some(sixth), Some(eighth)) = (rest.get(5), rest.get(7))
-        && !(sixth.is_ascii_digit() && eighth.is_ascii_digit())
-    {
+    if is_short(rest) {
         return false;
     }
     let digits = rest.iter().take(13).take_while(|byte| byte.is_ascii_digit()).count();

@@ -52,6 +52,7 @@ impl Prefilter {
         from: usize,
         second: impl Fn(usize, u8) -> u8,
     ) -> Option<(usize, u8)> {
+        let second = &second;
         let exact = |place: usize| match self.groups_at(text, place) {
             0 => 0,
             groups => second(place, groups),
@@ -72,7 +73,7 @@ impl Prefilter {
             Ok(found) => return Some(found),
             Err(rest) => place = rest,
         }
-        match self.find_eight_by_eight(text.bytes, place, exact) {
+        match self.find_eight_by_eight(text.bytes, place, second) {
             Ok(found) => return Some(found),
             Err(rest) => place = rest,
         }
@@ -91,8 +92,8 @@ impl Prefilter {
         all.to_le_bytes().first().copied().unwrap_or_default()
     }
 
-    /// The first place from `place` on, which is not 0, with what `exact` says of it; or from where on the bytes have to be
-    /// looked at one by one.
+    /// The first place from `place` on, which is not 0, with what `still` says of it; or from where on the bytes have to
+    /// be looked at one by one.
     ///
     /// Two bytes in a row are put together, and then two such pairs: no step waits for the one before, as it would if a
     /// window moved over the bytes.
@@ -101,7 +102,7 @@ impl Prefilter {
         &self,
         bytes: &[u8],
         place: usize,
-        exact: impl Fn(usize) -> u8,
+        still: impl Fn(usize, u8) -> u8,
     ) -> Result<(usize, u8), usize> {
         let mut place = place;
         let Some(&[before, first, second]) =
@@ -114,18 +115,22 @@ impl Prefilter {
         let (mut older, mut old) = (pair(self.word(before), self.word(first)), pair(self.word(first), last));
         let (eights, _) = bytes.get(place + 2..).unwrap_or_default().as_chunks::<8>();
         for eight in eights {
-            let mut any = 0;
-            for byte in eight {
+            let (mut all, mut any) = ([0; 8], 0);
+            for (all, byte) in all.iter_mut().zip(eight) {
                 let word = self.word(*byte);
                 let new = pair(last, word);
-                any |= older & (new >> 16);
+                *all = older & (new >> 16);
+                any |= *all;
                 (older, old, last) = (old, new, word);
             }
             if any != 0 {
-                for place in place..place + 8 {
-                    let groups = exact(place);
+                for (place, all) in (place..).zip(all) {
+                    let groups = all.to_le_bytes()[0];
                     if groups != 0 {
-                        return Ok((place, groups));
+                        let groups = still(place, groups);
+                        if groups != 0 {
+                            return Ok((place, groups));
+                        }
                     }
                 }
             }
