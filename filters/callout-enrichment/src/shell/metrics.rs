@@ -1,8 +1,9 @@
 //! The metrics of this filter, defined once in a VM.
 
+use filter_abi::metric::{self, Kind};
+use filter_kit::level::Level;
 use filter_kit::metric::{Defined, TagStyle};
 
-use super::abi::{self, Kind, Level};
 use crate::tally::{CONFIGURATIONS, GAUGES, HISTOGRAMS, NAMES, Tally};
 
 /// The metrics of a VM, by the ids that Envoy gave them; `None` for one that it refused.
@@ -31,7 +32,7 @@ impl Metrics {
         self.style = read.unwrap_or(self.style);
         let [loads, rejects] = CONFIGURATIONS.map(|name| self.define(Kind::Counter, name));
         if let Some(id) = if read.is_some() { loads } else { rejects } {
-            abi::add(id, 1);
+            metric::add(id, 1);
         }
         if read.is_none() {
             return;
@@ -43,23 +44,14 @@ impl Metrics {
 
     fn define(&mut self, kind: Kind, name: &str) -> Option<u32> {
         let name = self.style.name("enrich", &["wasm_enrich_", name].concat());
-        self.defined.id(&name, |name| {
-            let id = abi::define(kind, name);
-            if id.is_none() {
-                abi::log(
-                    Level::Warn,
-                    &format!("metric {name} is not recorded: the host refused to define it"),
-                );
-            }
-            id
-        })
+        metric::once(&mut self.defined, Level::Info, kind, &name)
     }
 
     /// Tells the host what was counted.
     pub(super) fn flush(&self, tally: &mut Tally) {
         tally.tell(|place, count| {
             if let (Some(Some(id)), Ok(count)) = (self.counters.get(place), i64::try_from(count)) {
-                abi::add(*id, count);
+                metric::add(*id, count);
             }
         });
     }
@@ -69,7 +61,7 @@ impl Metrics {
         for ((told, now), id) in told.iter_mut().zip(now).zip(self.gauges) {
             let change = now.cast_signed() - told.cast_signed();
             if let (Some(id), true) = (id, change != 0) {
-                abi::add(id, change);
+                metric::add(id, change);
                 *told = now;
             }
         }
@@ -77,13 +69,13 @@ impl Metrics {
 
     pub(super) fn call_took(&self, ms: u64) {
         if let [Some(id), _] = self.histograms {
-            abi::record(id, ms);
+            metric::record(id, ms);
         }
     }
 
     pub(super) fn held(&self, ms: u64) {
         if let [_, Some(id)] = self.histograms {
-            abi::record(id, ms);
+            metric::record(id, ms);
         }
     }
 }
