@@ -12,6 +12,7 @@
 //! | [`mode`]      | `mode` and `fail`: whether findings have consequences, and what happens without a decision |
 //! | [`level`]     | `log_level`: how much is written into the proxy's log                                    |
 //! | [`metric`]    | names of metrics, and the table of those a VM has                                        |
+//! | [`under_way`] | what is remembered of streams under way, by the ids of their contexts                   |
 //! | [`testing`]   | a message for tests of conditions and templates; native only                            |
 //!
 //! A filter may use any part without the others, and its module has only those. A thing enters the kit when a third
@@ -33,4 +34,5 @@ pub mod regex;
 pub mod template;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod under_way;
 pub mod when;

@@ -1,7 +1,7 @@
 //! What can be asked of the proxy about the message at hand: the one interface that conditions and templates read by.
 //!
-//! A shell implements it over its host; `filter_shell::Asked` is that for filters on the SDK. Nothing is read before it
-//! is asked for, so a rule costs what it looks at and no more.
+//! A shell implements it over its host: `filter_shell::Asked` for filters on the SDK, `filter_abi::Asked` for others. Nothing
+//! is read before it is asked for, so a rule costs what it looks at and no more.
 
 /// The headers of a request or of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! of it. Compiled for wasm only.
 //!
 //! A crate of its own, for the SDK exports its callbacks and its allocator from every module that it is linked
-//! into: http-timing, which speaks the ABI itself, has only filter-kit.
+//! into: filters whose streams should not pay for those are on filter-abi.
 #![cfg(target_family = "wasm")]
 #![warn(missing_docs)]
 

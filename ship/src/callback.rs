@@ -2,8 +2,8 @@
 //!
 //! The SDK exports all of them from every module, and Envoy calls each one that it finds exported: every body
 //! chunk, every trailer, every log, although the answer is always "nothing to do". So a module keeps only those
-//! that its source implements: as a method of the SDK's traits, or without the SDK as a function that is exported
-//! by the callback's own name.
+//! that its source implements: as a method of the SDK's traits, or without the SDK by name, in `filter_abi::callbacks!` or as a
+//! function that is exported so.
 
 mod source;
 

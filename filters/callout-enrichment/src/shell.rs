@@ -1,21 +1,25 @@
-//! The shell: what is done when Envoy calls. `abi` has the calls themselves.
+//! The shell: what is done when Envoy calls.
+//!
+//! A call belongs to its root context, as it does in Envoy, and not to the stream that made it: others may wait for the same
+//! answer, and the cache wants it in any case.
 
-mod abi;
 mod act;
-mod asked;
 mod metrics;
-mod roots;
+mod root;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use filter_abi::buffer::{self, Buffer};
+use filter_abi::header::{self, Map};
+use filter_abi::plugin::Roots;
+use filter_abi::{Action, Asked, call, stream, system};
+use filter_kit::level::Level;
 use filter_kit::mode::Mode;
 
-use self::abi::{Buffer, Level, Map};
-use self::asked::Asked;
 use self::metrics::Metrics;
-use self::roots::{Root, Roots};
+use self::root::Root;
 use crate::answer::Answer;
 use crate::breaker::Admission;
 use crate::config::Enrichment;
@@ -26,8 +30,42 @@ use crate::mapping::{Enriched, Target};
 use crate::question::wait_ms;
 use crate::tally::{Count, Tally};
 
+filter_abi::callbacks! {
+    proxy_on_configure => on_configure,
+    proxy_on_tick => on_tick,
+    proxy_on_request_headers => on_request_headers,
+    proxy_on_response_headers => on_response_headers,
+    proxy_on_http_call_response => on_http_call_response,
+    proxy_on_delete => on_delete,
+}
+
 thread_local! {
     static VM: RefCell<Vm> = const { RefCell::new(Vm::new()) };
+}
+
+fn on_configure(root: u32, size: usize) -> bool {
+    with(|vm| vm.on_configure(root, size)).unwrap_or(false)
+}
+
+fn on_tick(root: u32) {
+    with(|vm| vm.on_tick(root));
+}
+
+fn on_request_headers(context: u32) -> Action {
+    let goes_on = with(|vm| vm.on_request_headers(context)).unwrap_or(true);
+    if goes_on { Action::Continue } else { Action::Pause }
+}
+
+fn on_response_headers(context: u32) {
+    with(|vm| vm.on_response_headers(context));
+}
+
+fn on_http_call_response(root: u32, token: u32, body_size: usize) {
+    with(|vm| vm.on_http_call_response(root, token, body_size));
+}
+
+fn on_delete(context: u32) {
+    with(|vm| vm.on_delete(context));
 }
 
 /// Calls `does` with the VM. Envoy calls nothing of this module within a hostcall but for memory, so it is never busy.
@@ -38,7 +76,7 @@ fn with<R>(does: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 /// What every plugin that runs in this VM shares. Of a stream nothing is kept unless it has to wait, or something has to
 /// be done to its response.
 struct Vm {
-    roots: Roots,
+    roots: Roots<Root>,
     /// Streams that wait for an answer, and since when, in milliseconds.
     waiting: BTreeMap<u32, u64>,
     /// What has something for a response, and where that goes.
@@ -65,18 +103,18 @@ impl Vm {
     }
 
     fn on_configure(&mut self, root: u32, size: usize) -> bool {
-        let read = Enrichment::from_json(&abi::buffer(Buffer::PluginConfiguration, size));
+        let read = Enrichment::from_json(&buffer::part(Buffer::PluginConfiguration, 0, size));
         self.metrics.configured(read.as_ref().ok().map(|config| (config.tag_style, config.log_level)));
         let config = match read {
             Ok(config) => config,
             Err(refusal) => {
                 for problem in refusal.problems() {
-                    abi::log(Level::Error, &problem.to_string());
+                    system::log(Level::Error, &problem.to_string());
                 }
                 return false;
             }
         };
-        let secret = Secret::of(abi::random());
+        let secret = Secret::of(system::random());
         let refusal = if config.cache.is_some() && secret.is_none() {
             "config field `cache`: this host has no random bytes, and without a secret keys could be guessed"
         } else if self.roots.add(root, Root::new(config, secret)) {
@@ -84,7 +122,7 @@ impl Vm {
         } else {
             "config: this host cannot tell the plugins of one VM apart, expected a `vm_id` for each"
         };
-        abi::log(Level::Error, refusal);
+        system::log(Level::Error, refusal);
         false
     }
 
@@ -97,22 +135,22 @@ impl Vm {
         }
         if !root.ticks {
             root.ticks = true;
-            abi::tick_every(TICK);
+            system::tick_every(TICK);
         }
         self.tally.count(Count::Requests);
-        let reads = Asked::default();
+        let reads = Asked::of_request();
         if config.keep_if.as_ref().is_some_and(|when| when.holds(&reads)) {
             self.tally.count(Count::Skipped);
             return true;
         }
-        let enforces = config.mode == Mode::Enforce && config.enforced.takes(abi::random);
+        let enforces = config.mode == Mode::Enforce && config.enforced.takes(system::random);
         if !is_asked_about(&config, &reads) {
             self.tally.count(Count::Skipped);
             return self.decide(context, &config, enforces, &Verdict::Without(Word::Skipped));
         }
         let kept = config.cache.as_ref().zip(root.secret);
         let key = kept.and_then(|(kept, secret)| key::key(&kept.key, &reads, secret, &mut self.room));
-        let now = abi::now_ms();
+        let now = now_ms();
         let asker = if enforces { Asker::Stream(context) } else { Asker::Shadow };
         let verdict = match root.engine.consult(now, key.as_ref(), asker, &mut self.tally) {
             Consulted::Decided(verdict, again) => {
@@ -133,7 +171,7 @@ impl Vm {
             Some(verdict) => self.decide(context, &config, enforces, &verdict),
             None if enforces => {
                 // Whatever becomes of the call, no client speaks in the service's name.
-                config.stripped().for_each(abi::strip);
+                config.stripped().for_each(strip);
                 self.waiting.insert(context, now);
                 false
             }
@@ -154,7 +192,7 @@ impl Vm {
     fn pass(&self, config: &Enrichment) -> bool {
         // Whoever is told that claims are taken off may believe what is left, also of a request that was left out.
         if config.mode == Mode::Enforce {
-            config.stripped().for_each(abi::strip);
+            config.stripped().for_each(strip);
         }
         true
     }
@@ -167,7 +205,7 @@ impl Vm {
             return Some(root.engine.unaskable(now, key.as_ref(), admission, &mut self.tally));
         };
         self.tally.add(Count::Invalid, left_out);
-        match abi::call(
+        match call::send(
             &config.call.cluster,
             &question.headers,
             &question.body,
@@ -187,20 +225,20 @@ impl Vm {
     fn on_http_call_response(&mut self, root_id: u32, token: u32, body_size: usize) {
         let Some(root) = self.roots.get(root_id) else { return };
         let config = Rc::clone(&root.config);
-        let headers = abi::pairs(Map::CallResponse);
+        let headers = header::pairs(Map::CallResponse);
         let bare = Answer { headers: &headers, body: &[], body_size: body_size as u64 };
         let body = match config.reads_of_body(bare.status(), body_size) {
             0 => Vec::new(),
-            size => abi::buffer(Buffer::CallResponseBody, size),
+            size => buffer::part(Buffer::CallResponseBody, 0, size),
         };
         let answer = Answer { body: &body, ..bare };
-        let now = abi::now_ms();
+        let now = now_ms();
         let Some((took, next)) = root.engine.answered(now, token, &answer, &mut self.tally) else { return };
         self.metrics.call_took(took);
         let settled = match next {
             Next::Settled(settled) => settled,
             Next::Again(question, flight) => {
-                match abi::call(
+                match call::send(
                     &config.call.cluster,
                     &question.headers,
                     &question.body,
@@ -223,11 +261,11 @@ impl Vm {
         for context in settled.waiters {
             // One that is gone, or was answered by another, waits for nothing: nothing of it may be touched.
             let Some(since) = self.waiting.remove(&context) else { continue };
-            if abi::act_on(context) {
+            if stream::act_on(context) {
                 self.metrics.held(now.saturating_sub(since));
                 if self.act(context, config, &settled.verdict, true) {
                     // Last: once resumed, the request's headers are out of reach.
-                    abi::resume();
+                    stream::resume();
                 }
             }
         }
@@ -240,7 +278,7 @@ impl Vm {
         let Some((config, enriched)) = self.responses.remove(&context) else { return };
         for (mapping, value) in config.map.iter().zip(&enriched.values) {
             if let (Target::Response(name), Some(value)) = (&mapping.target, value) {
-                abi::set_header(Map::Response, name, value);
+                header::replace(Map::Response, name.as_bytes(), value);
             }
         }
     }
@@ -248,7 +286,7 @@ impl Vm {
     fn on_tick(&mut self, root_id: u32) {
         let Some(root) = self.roots.get(root_id) else { return };
         let idle = self.tally.is_empty() && !root.engine.is_waiting();
-        let (config, now) = (Rc::clone(&root.config), abi::now_ms());
+        let (config, now) = (Rc::clone(&root.config), now_ms());
         for (took, settled) in root.engine.overdue(now, &mut self.tally) {
             self.metrics.call_took(took);
             self.settle(&config, settled, now);
@@ -256,7 +294,7 @@ impl Vm {
         self.report(root_id);
         if let (true, Some(root)) = (idle, self.roots.get(root_id)) {
             root.ticks = false;
-            abi::tick_every(0);
+            system::tick_every(0);
         }
     }
 
@@ -282,8 +320,19 @@ impl Vm {
 /// Whether the service is to be asked about the request at hand.
 fn is_asked_about(config: &Enrichment, reads: &Asked) -> bool {
     config.when.as_ref().is_none_or(|when| when.holds(reads))
-        && (config.sample >= 10_000 || {
-            let [a, b, c, d, ..] = abi::random();
-            u32::from_le_bytes([a, b, c, d]) % 10_000 < config.sample
-        })
+        && (config.sample >= 10_000 || { u32::from_le_bytes(system::random()) % 10_000 < config.sample })
+}
+
+/// Milliseconds by a clock that never goes back, from whenever.
+fn now_ms() -> u64 {
+    system::monotonic_ns().map_or_else(system::wall_ms, |now| now / 1_000_000)
+}
+
+/// Takes every line of that name off the request at hand.
+fn strip(name: &str) {
+    let name = name.as_bytes();
+    // A removal has Envoy choose the route anew, even of what is not there.
+    if header::first(Map::Request, name, |_| ()).is_some() {
+        header::remove(Map::Request, name);
+    }
 }

@@ -8,7 +8,6 @@
 //! | [`duration`], [`flags`], [`grpc`] | what its parts mean                                        |
 //! | [`metrics`]        | the metrics: their names, and what of a stream goes into which             |
 //! | [`plan`]           | a configuration with the ids of its metrics: what is done with a stream    |
-//! | [`under_way`]      | what is remembered of streams under way, where that is wanted             |
 //! | [`line`](mod@line), [`sampler`] | the log line, and which streams have one                     |
 //!
 //! Each stream is recorded once, when it is over, whoever answered it. No part of a request is ever part of a
@@ -24,7 +23,6 @@ pub mod line;
 pub mod metrics;
 pub mod plan;
 pub mod sampler;
-pub mod under_way;
 
 #[cfg(target_family = "wasm")]
 mod shell;

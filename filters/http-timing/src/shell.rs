@@ -1,22 +1,31 @@
-//! The shell: what is done when Envoy calls. `abi` has the calls themselves.
+//! The shell: what is done when Envoy calls. It calls when a stream is over, and twice before for those that want it.
 
-mod abi;
-mod asked;
 mod own;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use filter_abi::buffer::{self, Buffer};
+use filter_abi::plugin::{keep_number, kept_number};
+use filter_abi::{Asked, metric, system};
 use filter_kit::level::Level;
 use filter_kit::metric::Defined;
+use filter_kit::under_way::UnderWay;
 
-use self::asked::{Asked, Metrics};
 use self::own::Own;
 use crate::configurations::Configurations;
 use crate::line::line;
 use crate::sampler::{Sampler, Verdict};
-use crate::under_way::UnderWay;
-use crate::{Begun, Direction, Exchange, Faults, Kind, Plan, Timing};
+
+use crate::{Begun, Direction, Exchange, Faults, Kind, Meter, Plan, Timing};
+
+filter_abi::callbacks! {
+    proxy_on_configure => on_configure,
+    proxy_on_tick => on_tick,
+    proxy_on_request_headers => on_request_headers,
+    proxy_on_response_headers => on_response_headers,
+    proxy_on_log => on_log,
+}
 
 thread_local! {
     static VM: RefCell<Vm> = const { RefCell::new(Vm::new()) };
@@ -51,7 +60,7 @@ struct Stream {
 }
 
 fn on_configure(root: u32, size: usize) -> bool {
-    let text = abi::plugin_configuration(size);
+    let text = buffer::part(Buffer::PluginConfiguration, 0, size);
     VM.with(|vm| vm.try_borrow_mut().is_ok_and(|mut vm| vm.configure(root, &text)))
 }
 
@@ -88,7 +97,7 @@ fn on_response_headers(context: u32) {
         let Ok(mut streams) = streams.try_borrow_mut() else { return false };
         let Some(stream) = streams.get_mut(context) else { return false };
         if stream.plan.timing.extras.ttfb {
-            stream.first_byte = abi::monotonic();
+            stream.first_byte = system::monotonic_ns();
         }
         true
     });
@@ -96,7 +105,7 @@ fn on_response_headers(context: u32) {
         return;
     }
     if let Some((plan, _)) = plan().filter(|(plan, _)| plan.timing.extras.ttfb) {
-        keep(context, Stream { plan, begun: None, first_byte: abi::monotonic() });
+        keep(context, Stream { plan, begun: None, first_byte: system::monotonic_ns() });
     }
 }
 
@@ -135,7 +144,7 @@ fn end(stream: &Stream) {
     if let Some(begun) = stream.begun {
         stream.plan.end(begun, &Metrics);
     }
-    let since = stream.first_byte.and_then(|first| Some(abi::monotonic()?.saturating_sub(first)));
+    let since = stream.first_byte.and_then(|first| Some(system::monotonic_ns()?.saturating_sub(first)));
     let own = VM.with(|vm| vm.try_borrow().ok().map(|vm| vm.own));
     record(&stream.plan, own.unwrap_or_default(), stream.begun, since);
 }
@@ -155,12 +164,12 @@ fn record(plan: &Plan, own: Own, begun: Option<Begun>, since_first_byte: Option<
 fn write(plan: &Plan, own: Own, asked: &Asked, direction: Direction, mut exchange: Exchange) {
     let Some(log) = plan.timing.log.as_ref().filter(|log| log.wants(&exchange)) else { return };
     let mut sampler = SAMPLER.get();
-    let (verdict, now_ms) = sampler.decide(log, abi::now_ms);
+    let (verdict, now_ms) = sampler.decide(log, system::wall_ms);
     SAMPLER.set(sampler);
     match verdict {
         Verdict::Logged => {
             exchange.complete(asked, &plan.timing);
-            abi::log(Level::Info, &line(asked, log, direction, &exchange, now_ms));
+            system::log(Level::Info, &line(asked, log, direction, &exchange, now_ms));
             own.count_line();
         }
         Verdict::Dropped => own.count_dropped_line(),
@@ -189,13 +198,13 @@ impl Vm {
 
     fn configure(&mut self, root: u32, text: &[u8]) -> bool {
         let level = self.level;
-        self.own = Own::of(&mut |kind, name| define(&mut self.defined, level, kind, name));
+        self.own = Own::of(&mut |kind, name| metric::once(&mut self.defined, level, kind.into(), name));
         let accepted = self.accept(root, text);
         self.own.count_configuration(accepted);
         if accepted {
             self.note_what_is_wanted();
             // Not before: a plugin that is refused has no timer.
-            abi::tick_every(30_000);
+            system::tick_every(30_000);
         }
         accepted
     }
@@ -205,7 +214,7 @@ impl Vm {
             Ok(timing) => timing,
             Err(refusal) => {
                 for problem in refusal.problems() {
-                    abi::log(Level::Error, &problem.to_string());
+                    system::log(Level::Error, &problem.to_string());
                 }
                 return false;
             }
@@ -213,10 +222,10 @@ impl Vm {
         // White space around it makes no other configuration.
         let text = text.trim_ascii();
         let number = self.configurations.number_of(text);
-        let all_numbered = self.all_numbered && keep_number(number);
+        let all_numbered = self.all_numbered && u32::try_from(number).is_ok_and(keep_number);
         let is_another = self.configurations.count() > 0 && self.configurations.get(number).is_none();
         if is_another && !all_numbered {
-            abi::log(
+            system::log(
                 Level::Error,
                 "config: differs from the one of another plugin in this VM, and this host cannot tell them apart; \
                  expected one configuration, or a `vm_id` for each",
@@ -227,8 +236,8 @@ impl Vm {
         self.level = timing.log_level;
         let (defined, level) = (&mut self.defined, self.level);
         self.configurations.add(root, text, || {
-            SAMPLER.set(Sampler::new(abi::random()));
-            Plan::new(timing, &mut |kind, name| define(defined, level, kind, name))
+            SAMPLER.set(Sampler::new(u64::from_le_bytes(system::random())));
+            Plan::new(timing, &mut |kind, name| metric::once(defined, level, kind.into(), name))
         });
         true
     }
@@ -241,41 +250,32 @@ impl Vm {
     }
 
     fn plan(&self) -> Option<&Rc<Plan>> {
-        self.configurations.only().or_else(|| self.configurations.get(kept_number()?))
+        let kept = || self.configurations.get(usize::try_from(kept_number()?).ok()?);
+        self.configurations.only().or_else(kept)
     }
 }
 
-// How a stream is known to be of a plugin: Envoy keeps CEL expressions for each root context, counted from 0 (Envoy
-// 1.36 to 1.40, `foreign.cc`), and finds that of a stream by itself. The first of each is the number of its
-// configuration, evaluated only where there are several: that costs 3 µs. Otherwise each stream would have to be
-// announced by `proxy_on_context_create`, and half a microsecond spent on it.
+/// The host's metrics.
+struct Metrics;
 
-const FIRST: [u8; 4] = 0_u32.to_le_bytes();
+impl Meter for Metrics {
+    #[inline]
+    fn add(&self, id: u32, by: i64) {
+        metric::add(id, by);
+    }
 
-/// Whether the root context that is being configured has `number` as its first expression from now on.
-fn keep_number(number: usize) -> bool {
-    match abi::foreign::<4>("expr_create", number.to_string().as_bytes()) {
-        Some(FIRST) => true,
-        // It was configured before, or the host counts otherwise.
-        Some(other) => {
-            abi::foreign::<0>("expr_delete", &other);
-            kept_number() == Some(number)
-        }
-        None => false,
+    #[inline]
+    fn record(&self, id: u32, value: u64) {
+        metric::record(id, value);
     }
 }
 
-fn kept_number() -> Option<usize> {
-    let value = abi::foreign("expr_evaluate", &FIRST)?;
-    usize::try_from(i64::from_le_bytes(value)).ok()
-}
-
-fn define(defined: &mut Defined, level: Level, kind: Kind, name: &str) -> Option<u32> {
-    defined.id(name, |name| {
-        let id = abi::define(kind, name);
-        if id.is_none() && level.writes(Level::Warn) {
-            abi::log(Level::Warn, &format!("metric {name} is not recorded: the host refused to define it"));
+impl From<Kind> for metric::Kind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter,
+            Kind::Gauge => Self::Gauge,
+            Kind::Histogram => Self::Histogram,
         }
-        id
-    })
+    }
 }

@@ -162,10 +162,29 @@ impl Reader<'_> {
     }
 
     fn function(&mut self, name: &str, attributes: &[syn::Attribute]) {
-        let Some(export) = exported_as(name, attributes).filter(|export| is_callback(export)) else { return };
+        if let Some(export) = exported_as(name, attributes) {
+            self.export(export);
+        }
+    }
+
+    fn export(&mut self, export: String) {
+        if !is_callback(&export) {
+            return;
+        }
         match named(&export) {
             Some(callback) => self.callbacks.keep(&[callback]),
             None => self.give_up(Unclear::UnknownExport { path: self.path.to_owned(), export }),
+        }
+    }
+
+    /// `filter_abi::callbacks! { proxy_on_log => on_log }`: each by its name.
+    fn named_in(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Ident(word) => self.export(word.to_string()),
+                TokenTree::Group(group) => self.named_in(group.stream()),
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
         }
     }
 
@@ -214,6 +233,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         visit::visit_path(self, &item.path);
+        if item.path.segments.last().is_some_and(|last| last.ident == NAMING) {
+            return self.named_in(item.tokens.clone());
+        }
         self.macro_tokens(item.tokens.clone());
     }
 
@@ -221,6 +243,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.word(&word.to_string());
     }
 }
+
+/// The macro of filter-abi that exports the callbacks which it names.
+const NAMING: &str = "callbacks";
 
 /// The crate of the SDK, as sources name it.
 const SDK: &str = "proxy_wasm";
@@ -282,6 +307,14 @@ mod tests {
                 #[unsafe(no_mangle)] extern \"C\" fn proxy_abi_version_0_2_1() {}
             }";
         assert_eq!(all(text).unwrap(), ["proxy_on_configure", "proxy_on_log", "proxy_on_tick"]);
+    }
+
+    #[test]
+    fn a_callback_that_is_named_for_the_macro_of_filter_abi_is_kept() {
+        let text = "filter_abi::callbacks! { proxy_on_log => on_log, proxy_on_tick => shell::on_tick }";
+        assert_eq!(all(text).unwrap(), ["proxy_on_log", "proxy_on_tick"]);
+        let error = all("callbacks! { proxy_on_early_hints => on_early_hints }").unwrap_err().to_string();
+        assert!(error.starts_with("src/shell.rs: `proxy_on_early_hints` is no callback known"), "{error}");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use super::abi::{self, Map};
-use super::{Count, Enriched, Enrichment, Target, Verdict, Vm, Word};
+use filter_abi::header::{self, Map, NO_LINES};
+use filter_abi::{property, stream};
+
+use super::{Count, Enriched, Enrichment, Target, Verdict, Vm, Word, strip};
 
 /// The filter state that has the outcome, for the access log.
 const OUTCOME: &str = "callout-enrichment";
@@ -24,7 +26,7 @@ impl Vm {
             }
             Verdict::Without(word) => {
                 if !is_stripped {
-                    config.stripped().for_each(abi::strip);
+                    config.stripped().for_each(strip);
                 }
                 if *word != Word::Skipped {
                     self.tally.count(Count::Errors);
@@ -33,7 +35,7 @@ impl Vm {
             }
             Verdict::Deny(status, word) => {
                 let text = format!("enrichment: {}\n", word.as_str());
-                self.deny(*word, *status, &abi::NO_LINES, text.as_bytes());
+                self.deny(*word, *status, &NO_LINES, text.as_bytes());
                 return false;
             }
             Verdict::DenyAsAnswered(denial) => {
@@ -43,10 +45,10 @@ impl Vm {
         };
         // What is decided without the service's time is not made to take longer.
         if !matches!(word, Word::Cache | Word::Skipped) {
-            abi::set_filter_state(OUTCOME, word.as_str().as_bytes());
+            property::keep(OUTCOME, word.as_str().as_bytes());
         }
         if let Some(name) = &config.status_header {
-            abi::set_header(Map::Request, name, word.as_str().as_bytes());
+            header::replace(Map::Request, name.as_bytes(), word.as_str().as_bytes());
         }
         true
     }
@@ -55,18 +57,22 @@ impl Vm {
         self.tally.count(Count::Errors);
         self.tally.count(Count::Denied);
         let cause = word.as_str();
-        abi::set_filter_state(OUTCOME, format!("deny:{cause}").as_bytes());
-        abi::reply(status, &format!("enrichment_{cause}"), headers, body);
+        property::keep(OUTCOME, format!("deny:{cause}").as_bytes());
+        stream::reply(status, &format!("enrichment_{cause}"), headers, body, stream::NO_GRPC_STATUS);
     }
 
     fn enrich(&mut self, context: u32, config: &Rc<Enrichment>, enriched: &Rc<Enriched>, is_stripped: bool) {
         let mut responds = false;
         for (mapping, value) in config.map.iter().zip(&enriched.values) {
             match (&mapping.target, value) {
-                (Target::Request(name), Some(value)) => abi::set_header(Map::Request, name, value),
-                (Target::Request(name), None) if !is_stripped => abi::strip(name),
+                (Target::Request(name), Some(value)) => {
+                    header::replace(Map::Request, name.as_bytes(), value);
+                }
+                (Target::Request(name), None) if !is_stripped => strip(name),
                 (Target::Response(_), Some(_)) => responds = true,
-                (Target::FilterState(name), Some(value)) => abi::set_filter_state(name, value),
+                (Target::FilterState(name), Some(value)) => {
+                    property::keep(name, value);
+                }
                 (_, None) => {}
             }
         }

@@ -1,16 +1,16 @@
 //! The metrics of this filter, defined once in a VM.
 
-use filter_kit::level::Level as Writes;
+use filter_abi::metric::{self, Kind};
+use filter_kit::level::Level;
 use filter_kit::metric::{Defined, TagStyle};
 
-use super::abi::{self, Kind, Level};
 use crate::tally::{CONFIGURATIONS, GAUGES, HISTOGRAMS, NAMES, Tally};
 
 /// The metrics of a VM, by the ids that Envoy gave them; `None` for one that it refused.
 pub(super) struct Metrics {
     defined: Defined,
     style: TagStyle,
-    writes: Writes,
+    level: Level,
     counters: [Option<u32>; NAMES.len()],
     gauges: [Option<u32>; GAUGES.len()],
     histograms: [Option<u32>; HISTOGRAMS.len()],
@@ -21,7 +21,7 @@ impl Metrics {
         Self {
             defined: Defined::new(),
             style: TagStyle::Flat,
-            writes: Writes::Info,
+            level: Level::Info,
             counters: [None; NAMES.len()],
             gauges: [None; GAUGES.len()],
             histograms: [None; HISTOGRAMS.len()],
@@ -30,11 +30,11 @@ impl Metrics {
 
     /// Defines all that are not, and counts a configuration: one that was read has a style of names. Only inside of
     /// `on_configure`. The last style is that of the VM.
-    pub(super) fn configured(&mut self, read: Option<(TagStyle, Writes)>) {
-        (self.style, self.writes) = read.unwrap_or((self.style, self.writes));
+    pub(super) fn configured(&mut self, read: Option<(TagStyle, Level)>) {
+        (self.style, self.level) = read.unwrap_or((self.style, self.level));
         let [loads, rejects] = CONFIGURATIONS.map(|name| self.define(Kind::Counter, name));
         if let Some(id) = if read.is_some() { loads } else { rejects } {
-            abi::add(id, 1);
+            metric::add(id, 1);
         }
         if read.is_none() {
             return;
@@ -46,23 +46,14 @@ impl Metrics {
 
     fn define(&mut self, kind: Kind, name: &str) -> Option<u32> {
         let name = self.style.name("enrich", &["wasm_enrich_", name].concat());
-        self.defined.id(&name, |name| {
-            let id = abi::define(kind, name);
-            if id.is_none() && self.writes.writes(Writes::Warn) {
-                abi::log(
-                    Level::Warn,
-                    &format!("metric {name} is not recorded: the host refused to define it"),
-                );
-            }
-            id
-        })
+        metric::once(&mut self.defined, self.level, kind, &name)
     }
 
     /// Tells the host what was counted.
     pub(super) fn flush(&self, tally: &mut Tally) {
         tally.tell(|place, count| {
             if let (Some(Some(id)), Ok(count)) = (self.counters.get(place), i64::try_from(count)) {
-                abi::add(*id, count);
+                metric::add(*id, count);
             }
         });
     }
@@ -72,7 +63,7 @@ impl Metrics {
         for ((told, now), id) in told.iter_mut().zip(now).zip(self.gauges) {
             let change = now.cast_signed() - told.cast_signed();
             if let (Some(id), true) = (id, change != 0) {
-                abi::add(id, change);
+                metric::add(id, change);
                 *told = now;
             }
         }
@@ -80,13 +71,13 @@ impl Metrics {
 
     pub(super) fn call_took(&self, ms: u64) {
         if let [Some(id), _] = self.histograms {
-            abi::record(id, ms);
+            metric::record(id, ms);
         }
     }
 
     pub(super) fn held(&self, ms: u64) {
         if let [_, Some(id)] = self.histograms {
-            abi::record(id, ms);
+            metric::record(id, ms);
         }
     }
 }

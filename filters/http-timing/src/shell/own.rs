@@ -1,8 +1,8 @@
 //! What the filter counts of itself.
 
+use filter_abi::metric;
 use filter_kit::metric::name;
 
-use super::abi;
 use crate::{Faults, Kind};
 
 /// The ids of its own counters. They are always named alike, whatever the tag style: the filter is in the name.
@@ -72,6 +72,6 @@ impl Own {
 
 fn count(id: Option<u32>) {
     if let Some(id) = id {
-        abi::add(id, 1);
+        metric::add(id, 1);
     }
 }
