@@ -22,7 +22,7 @@ pub struct Exchange {
     /// By the rule's place; empty if every rule applies to everything.
     fates: Box<[Fate]>,
     /// The request as it was sent on, written as a map: the proxy has it no more when the response comes.
-    request: Option<Vec<u8>>,
+    request: Option<Box<[u8]>>,
     /// The operations on this request were carried out before it was sent through the chain again.
     again: bool,
     /// We answered it ourselves.
@@ -88,40 +88,34 @@ impl Exchange {
         verdict
     }
 
-    /// The request's trailers are there.
-    pub fn request_trailers(&mut self, host: &dyn Host, tally: &Tally, once: &Once) {
-        self.later(Side::RequestTrailers, host, tally, once);
-    }
-
-    /// The response's headers are there.
-    pub fn response_headers(&mut self, host: &dyn Host, tally: &Tally, once: &Once) {
-        let mutations = &self.mutations;
-        if mutations.skip_local_replies && mutations.plan.response != Way::Nothing {
-            self.answered |= is_local_reply(host);
-        }
-        self.later(Side::Response, host, tally, once);
-    }
-
-    /// The response's trailers are there.
-    pub fn response_trailers(&mut self, host: &dyn Host, tally: &Tally, once: &Once) {
-        self.later(Side::ResponseTrailers, host, tally, once);
-    }
-
-    fn later(&mut self, side: Side, host: &dyn Host, tally: &Tally, once: &Once) {
+    /// What comes after them is there: trailers, or headers of the response.
+    pub fn later(&mut self, side: Side, host: &dyn Host, tally: &Tally, once: &Once) {
         let mutations = Rc::clone(&self.mutations);
-        let left_alone = side.is_of_response() && self.answered && mutations.skip_local_replies;
-        if mutations.mode == Mode::Off || left_alone {
+        let way = mutations.plan.way(side);
+        if way == Way::Nothing || mutations.mode == Mode::Off {
             return;
         }
-        match mutations.plan.way(side) {
-            Way::Nothing => {}
-            Way::Direct => {
-                self.direct(&mutations, side, host, tally);
-            }
-            Way::Lines => {
-                self.in_lines(&mutations, side, host, tally, once);
+        if mutations.skip_local_replies && side.is_of_response() {
+            self.answered |= side == Side::Response && is_local_reply(host);
+            if self.answered {
+                return;
             }
         }
+        if way == Way::Direct {
+            self.direct(&mutations, side, host, tally);
+        } else {
+            self.in_lines(&mutations, side, host, tally, once);
+        }
+    }
+
+    /// Whether what comes later needs more of it than its configuration.
+    pub fn is_to_be_kept(&self) -> bool {
+        self.mutations.plan.keeps_state
+    }
+
+    /// Whether trailers, if there are any, are changed.
+    pub fn awaits_trailers(&self) -> bool {
+        self.mutations.plan.changes_trailers()
     }
 
     /// Each operation as a call to the proxy.
@@ -221,16 +215,16 @@ impl Exchange {
             lines.set(marker, Value::Borrowed(token));
         }
         self.write(side, &lines, host, tally);
-        // In report the request goes on as it came.
-        self.request = match side {
-            Side::Request if !mutations.plan.keeps_request => None,
-            Side::Request if self.enforced => Some(lines.to_map()),
-            Side::Request => {
-                drop(lines);
-                Some(map)
-            }
-            _ => request,
-        };
+        let keeps = side == Side::Request && mutations.plan.keeps_request;
+        let sent_on = (keeps && self.enforced).then(|| lines.to_map().into_boxed_slice());
+        drop(lines);
+        self.request = if side == Side::Request { sent_on } else { request };
+        if keeps && !self.enforced {
+            // In report the request goes on as it came.
+            self.request = Some(map.into_boxed_slice());
+        } else {
+            host.give_back(map);
+        }
         Verdict::Continue
     }
 

@@ -53,6 +53,8 @@ pub trait Host: Reads {
     fn held(&self, side: Side, name: &[u8], value: &[u8]) -> Held;
     /// All lines, as the ABI writes a map down.
     fn lines(&self, side: Side) -> Vec<u8>;
+    /// Takes back what it answered as lines, once that is read: the memory may be of use again.
+    fn give_back(&self, _lines: Vec<u8>) {}
     /// Puts one line in place of all that have the name. Whether the proxy did so.
     fn replace(&self, side: Side, name: &[u8], value: &[u8]) -> bool;
     /// Adds a line. Whether the proxy did so.

@@ -8,9 +8,13 @@ use filter_kit::reads::pairs;
 pub(crate) struct Lines<'a> {
     /// The glance of each line's name. By themselves, for they are what is looked through.
     glances: Vec<u32>,
+    /// A bit for each glance, which other glances share: most names that are asked for are not there.
+    seen: u64,
     lines: Vec<Line<'a>>,
-    /// The names that an operation has changed something of.
-    touched: Vec<Name<'a>>,
+    /// How many lines the message had.
+    had: usize,
+    /// The names that an operation has changed something of, and whether a line that the message had is gone.
+    touched: Vec<(Name<'a>, bool)>,
 }
 
 #[derive(Debug)]
@@ -33,6 +37,12 @@ impl<'a> Name<'a> {
         let byte = |byte: Option<&u8>| byte.copied().unwrap_or_default();
         let glance = [bytes.len().to_le_bytes()[0], byte(bytes.get(bytes.len() / 2)), byte(bytes.last()), 0];
         Self { glance: u32::from_le_bytes(glance), bytes }
+    }
+
+    fn bit(self) -> u64 {
+        // The bytes that tell names from each other best are the length and the last.
+        let [length, middle, last, _] = self.glance.to_le_bytes();
+        1 << ((u32::from(length) * 5 + u32::from(middle) * 7 + u32::from(last)) % 64)
     }
 
     fn is(&self, other: Name<'_>) -> bool {
@@ -70,20 +80,29 @@ impl<'a> Lines<'a> {
         // Room for what most messages have, and for what is added: growing copies.
         let mut lines = Self {
             glances: Vec::with_capacity(32),
+            seen: 0,
             lines: Vec::with_capacity(32),
-            touched: Vec::with_capacity(8),
+            had: 0,
+            touched: Vec::new(),
         };
         for (name, value) in pairs(map) {
             let name = Name::new(name);
+            lines.seen |= name.bit();
             lines.glances.push(name.glance);
             lines.lines.push(Line { name, value: Value::Borrowed(value), state: State::Kept });
         }
+        lines.had = lines.lines.len();
         lines
+    }
+
+    fn may_have(&self, name: Name<'_>) -> bool {
+        self.seen & name.bit() != 0
     }
 
     /// The lines of that name, also those that are gone.
     fn all(&self, name: Name<'_>) -> impl Iterator<Item = &Line<'a>> {
-        let alike = self.glances.iter().zip(&self.lines).filter(move |(glance, _)| **glance == name.glance);
+        let glances = if self.may_have(name) { self.glances.as_slice() } else { &[] };
+        let alike = glances.iter().zip(&self.lines).filter(move |(glance, _)| **glance == name.glance);
         alike.map(|(_, line)| line).filter(move |line| line.name.bytes == name.bytes)
     }
 
@@ -107,7 +126,8 @@ impl<'a> Lines<'a> {
     #[inline(never)]
     pub(crate) fn push(&mut self, name: &'a [u8], value: Value<'a>) {
         let name = Name::new(name);
-        self.touch(name);
+        self.touch(name, false);
+        self.seen |= name.bit();
         self.glances.push(name.glance);
         self.lines.push(Line { name, value, state: State::New });
     }
@@ -176,10 +196,9 @@ impl<'a> Lines<'a> {
     #[inline(never)]
     pub(crate) fn edit(&mut self, name: &'a [u8], change: &mut dyn FnMut(&[u8]) -> Change) -> bool {
         let name = Name::new(name);
-        if !self.glances.contains(&name.glance) {
-            return false;
-        }
-        let (mut at, mut changed) = (0, false);
+        let first = || self.glances.iter().position(|glance| *glance == name.glance);
+        let Some(mut at) = self.may_have(name).then(first).flatten() else { return false };
+        let (mut changed, mut is_gone) = (false, false);
         while let Some(line) = self.lines.get_mut(at) {
             at += 1;
             if !line.name.is(name) || line.state == State::Gone {
@@ -196,6 +215,7 @@ impl<'a> Lines<'a> {
                 // What the message had stays known, so that what is written can be as little as possible.
                 (State::Kept, value) => {
                     line.state = State::Gone;
+                    is_gone = true;
                     if let Some(value) = value {
                         self.glances.insert(at, name.glance);
                         self.lines.insert(at, Line { name, value, state: State::New });
@@ -211,22 +231,31 @@ impl<'a> Lines<'a> {
             }
         }
         if changed {
-            self.touch(name);
+            self.touch(name, is_gone);
         }
         changed
     }
 
-    fn touch(&mut self, name: Name<'a>) {
-        if !self.touched.iter().any(|other| other.is(name)) {
-            self.touched.push(name);
+    fn touch(&mut self, name: Name<'a>, is_gone: bool) {
+        match self.touched.iter_mut().find(|(other, _)| other.is(name)) {
+            Some((_, was_gone)) => *was_gone |= is_gone,
+            None => self.touched.push((name, is_gone)),
         }
     }
 
     /// Hands to `each` the fewest edits that make the proxy's headers what these lines are; none for what is as it was.
     #[inline(never)]
     pub(crate) fn edits(&self, each: &mut dyn FnMut(Edit<'_>)) {
-        let mut of_name: Vec<&Line<'a>> = Vec::with_capacity(8);
-        for touched in &self.touched {
+        let mut of_name: Vec<&Line<'a>> = Vec::new();
+        for (touched, is_gone) in &self.touched {
+            let is_pseudo = touched.bytes.first() == Some(&b':');
+            if !is_gone && !is_pseudo {
+                // Nothing but lines behind those that the message had.
+                let behind = self.lines.get(self.had..).unwrap_or_default().iter();
+                let new = behind.filter(|line| line.state == State::New && line.name.is(*touched));
+                new.for_each(|line| each(Edit::Add(line.name.bytes, &line.value)));
+                continue;
+            }
             of_name.clear();
             of_name.extend(self.all(*touched));
             let now = || of_name.iter().filter(|line| line.state != State::Gone).map(|line| &*line.value);
@@ -235,7 +264,7 @@ impl<'a> Lines<'a> {
             let mut values = now();
             // Lines can be added behind those that are there; for anything else all of them are made anew. A pseudo-header
             // has one line, which is never added to.
-            if values.by_ref().take(had).eq(before()) && name.first() != Some(&b':') {
+            if values.by_ref().take(had).eq(before()) && !is_pseudo {
                 values.for_each(|value| each(Edit::Add(name, value)));
                 continue;
             }

@@ -198,6 +198,9 @@ impl Operation {
 impl Field {
     /// A pseudo-header is changed where it is and never made: a CONNECT has no path, and keeps its method.
     fn may_be_set(&self, lines: &Lines<'_>) -> Result<(), Undone> {
+        if !matches!(self.kind, Kind::Path | Kind::Method | Kind::Status) {
+            return Ok(());
+        }
         let old = lines.values(&self.name).next();
         match (self.kind, old) {
             (Kind::Path | Kind::Method | Kind::Status, None) | (Kind::Method, Some(b"CONNECT")) => {

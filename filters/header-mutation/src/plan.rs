@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) keeps_request: bool,
     /// Whether there is a rule that may not apply.
     pub(crate) has_fates: bool,
+    /// Whether what comes after the request's headers needs more of the exchange than its configuration.
+    pub(crate) keeps_state: bool,
 }
 
 impl Plan {
@@ -42,6 +44,11 @@ impl Plan {
             Side::Response => self.response,
             Side::ResponseTrailers => self.response_trailers,
         }
+    }
+
+    /// Whether trailers are changed.
+    pub(crate) fn changes_trailers(&self) -> bool {
+        self.request_trailers != Way::Nothing || self.response_trailers != Way::Nothing
     }
 
     /// The plan for a configuration.
@@ -61,14 +68,25 @@ impl Plan {
         let trailers = |side| {
             if rules.iter().any(|rule| !rule.operations(side).is_empty()) { Way::Lines } else { Way::Nothing }
         };
-        Self {
+        let has_fates = rules.iter().any(|rule| rule.when.is_some() || rule.stop);
+        let mut plan = Self {
             request: way(rules, Side::Request, must_copy, reports),
             request_trailers: trailers(Side::RequestTrailers),
             response: way(rules, Side::Response, false, reports),
             response_trailers: trailers(Side::ResponseTrailers),
             keeps_request,
-            has_fates: rules.iter().any(|rule| rule.when.is_some() || rule.stop),
-        }
+            has_fates,
+            keeps_state: false,
+        };
+        let is_drawn = mutations.share != Share::ALL;
+        let is_told = mutations.access_log && rules.iter().any(|rule| rule.name.is_some());
+        // Of the response's headers it is asked whose they are, of its trailers that can no longer be.
+        let is_asked = mutations.skip_local_replies && plan.response_trailers != Way::Nothing;
+        let is_marked = mutations.once_header.is_some() && plan.request_trailers != Way::Nothing;
+        let needs = has_fates || keeps_request || is_drawn || is_told || is_asked || is_marked;
+        let comes_later = later.iter().any(|side| plan.way(*side) != Way::Nothing);
+        plan.keeps_state = needs && comes_later && mutations.mode != Mode::Off;
+        plan
     }
 }
 

@@ -1,193 +1,239 @@
 //! The ABI shell: the only file here that knows it runs inside a proxy.
+//!
+//! Of a stream nothing is kept unless its rules need it: then each callback begins with what the configuration says.
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use filter_kit::config::Refusal;
-use filter_kit::reads::{Map, Reads, pairs};
-use filter_shell::metric::{self, Counter};
-use filter_shell::{Asked, attribute, headers};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, ContextType, LogLevel};
+use filter_abi::buffer::{self, Buffer};
+use filter_abi::header;
+use filter_abi::metric::{self, Kind};
+use filter_abi::plugin::Roots;
+use filter_abi::stream::{self, NO_GRPC_STATUS};
+use filter_abi::{Action, Asked, property, system};
+use filter_kit::level::Level;
+use filter_kit::metric::{Defined, TagStyle, name};
+use filter_kit::reads::pairs;
+use filter_kit::under_way::UnderWay;
 
 use crate::host::Held;
+use crate::lines::{Lines, Value};
 use crate::{Exchange, Host, Mutations, Once, Side, Tally, Verdict};
 
 const FILTER: &str = "header-mutation";
 
-/// How often the proxy is told of what was counted.
-const TELL: Duration = Duration::from_secs(1);
+/// How often the proxy is told of what was counted, in milliseconds.
+const TELL: u32 = 1000;
+
+filter_abi::callbacks! {
+    proxy_on_configure => on_configure,
+    proxy_on_tick => on_tick,
+    proxy_on_request_headers => on_request_headers,
+    proxy_on_request_trailers => on_request_trailers,
+    proxy_on_response_headers => on_response_headers,
+    proxy_on_response_trailers => on_response_trailers,
+    // Also for what was counted since the last second, when a root context is gone. Nothing else tells of that.
+    proxy_on_delete => on_delete,
+}
 
 thread_local! {
-    /// Of the VM, for a changed configuration makes a new root context.
-    static TALLY: Tally = const { Tally::new() };
-    static ONCE: Once = const { Once::new() };
+    static VM: RefCell<Vm> = const { RefCell::new(Vm::new()) };
 }
 
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| {
-        let root = filter_shell::counted_root(FILTER, read, |mutations| {
-            Box::new(Stream { exchange: Exchange::new(mutations) })
-        });
-        Box::new(Telling { root, counters: Vec::new() })
+/// Calls `does` with the VM. Envoy calls nothing of this module within a hostcall but for memory, so it is never busy.
+#[inline(always)]
+fn with<R>(does: impl FnOnce(&mut Vm) -> R) -> Option<R> {
+    VM.with(|vm| vm.try_borrow_mut().ok().map(|mut vm| does(&mut vm)))
+}
+
+fn on_configure(root: u32, size: usize) -> bool {
+    with(|vm| vm.configure(root, &buffer::part(Buffer::PluginConfiguration, 0, size))).unwrap_or(false)
+}
+
+fn on_tick(_: u32) {
+    with(|vm| vm.tell());
+}
+
+fn on_request_headers(context: u32) -> Action {
+    match with(|vm| vm.request_headers(context)) {
+        Some(Verdict::Deny) => {
+            let mut headers = Lines::default();
+            headers.push(b"content-type", Value::Borrowed(b"text/plain"));
+            let text = b"a header of this request cannot be sent on\n";
+            stream::reply(400, "", &headers.to_map(), text, NO_GRPC_STATUS);
+            Action::Pause
+        }
+        Some(Verdict::Continue) | None => Action::Continue,
+    }
+}
+
+fn on_request_trailers(context: u32) {
+    with(|vm| vm.later(context, Side::RequestTrailers));
+}
+
+fn on_response_headers(context: u32) {
+    with(|vm| vm.later(context, Side::Response));
+}
+
+fn on_response_trailers(context: u32) {
+    with(|vm| vm.later(context, Side::ResponseTrailers));
+}
+
+fn on_delete(context: u32) {
+    with(|vm| {
+        vm.streams.remove(context);
+        if vm.roots.remove(context).is_some() {
+            vm.tell();
+        }
     });
-}}
-
-fn read(configuration: &[u8]) -> Result<Mutations, Refusal> {
-    let mutations = Mutations::from_json(configuration)?;
-    filter_shell::log_from(mutations.log_level);
-    metric::set_style(mutations.tag_style);
-    Ok(mutations)
 }
 
-/// The root context, which tells the proxy of what was counted.
-struct Telling {
-    root: Box<dyn RootContext>,
-    counters: Vec<Counter>,
+/// What every plugin that runs in this VM shares.
+struct Vm {
+    roots: Roots<Rc<Mutations>>,
+    /// What must be known of streams under way beside their configuration.
+    streams: UnderWay<Exchange>,
+    tally: Tally,
+    once: Once,
+    /// A changed configuration makes a new root context in the same VM, which must not define again.
+    defined: Defined,
+    /// By the place of what they count in the tally.
+    counters: [Option<u32>; Tally::NAMES.len()],
+    /// How much is written into the log, and how metrics are named: the last configuration counts.
+    level: Level,
+    style: TagStyle,
 }
 
-impl Telling {
-    fn tell(&self) {
-        TALLY.with(|tally| {
-            tally.tell(|place, count| {
-                if let Some(counter) = self.counters.get(place) {
-                    counter.add(count);
-                }
-            });
-        });
-    }
-}
-
-/// What was counted since the last second is told as well. Not in `on_done`, which Envoy would call for each stream too.
-impl Drop for Telling {
-    fn drop(&mut self) {
-        self.tell();
-    }
-}
-
-impl Context for Telling {}
-
-impl RootContext for Telling {
-    fn on_configure(&mut self, size: usize) -> bool {
-        let accepted = self.root.on_configure(size);
-        self.counters = Tally::NAMES.iter().map(|what| metric::counter_of(FILTER, what)).collect();
-        self.set_tick_period(TELL);
-        accepted
-    }
-
-    fn on_tick(&mut self) {
-        self.tell();
-    }
-
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        self.root.create_http_context(context)
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        self.root.get_type()
-    }
-}
-
-struct Stream {
-    exchange: Exchange,
-}
-
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let host = Proxy(Asked::of_request());
-        let verdict = TALLY.with(|tally| ONCE.with(|once| self.exchange.request_headers(&host, tally, once)));
-        match verdict {
-            Verdict::Continue => Action::Continue,
-            Verdict::Deny => {
-                let text = vec![("content-type", "text/plain")];
-                self.send_http_response(400, text, Some(b"a header of this request cannot be sent on\n"));
-                Action::Pause
-            }
+impl Vm {
+    const fn new() -> Self {
+        Self {
+            roots: Roots::new(),
+            streams: UnderWay::new(),
+            tally: Tally::new(),
+            once: Once::new(),
+            defined: Defined::new(),
+            counters: [None; Tally::NAMES.len()],
+            level: Level::Info,
+            style: TagStyle::Flat,
         }
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        let host = Proxy(Asked::of_request());
-        TALLY.with(|tally| ONCE.with(|once| self.exchange.request_trailers(&host, tally, once)));
-        Action::Continue
+    fn configure(&mut self, root: u32, text: &[u8]) -> bool {
+        let accepted = self.accept(root, text);
+        // All are there from the start, so that a rate of any can be asked for. Every VM reads each configuration: the one
+        // that tries it first, and one for each worker.
+        let [loads, rejects] = ["config_loads_total", "config_rejects_total"].map(|what| self.counter(what));
+        if let Some(id) = if accepted { loads } else { rejects } {
+            metric::add(id, 1);
+        }
+        self.counters = Tally::NAMES.map(|what| self.counter(what));
+        system::tick_every(TELL);
+        accepted
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        let host = Proxy(Asked::of_response());
-        TALLY.with(|tally| ONCE.with(|once| self.exchange.response_headers(&host, tally, once)));
-        Action::Continue
+    fn accept(&mut self, root: u32, text: &[u8]) -> bool {
+        let mutations = match Mutations::from_json(text) {
+            Ok(mutations) => mutations,
+            Err(refusal) => {
+                for problem in refusal.problems() {
+                    system::log(Level::Error, &problem.to_string());
+                }
+                return false;
+            }
+        };
+        (self.level, self.style) = (mutations.log_level, mutations.tag_style);
+        let added = self.roots.add(root, Rc::new(mutations));
+        if !added {
+            system::log(
+                Level::Error,
+                "config: this host cannot tell the plugins of one VM apart, expected a `vm_id` for each",
+            );
+        }
+        added
     }
 
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        let host = Proxy(Asked::of_response());
-        TALLY.with(|tally| ONCE.with(|once| self.exchange.response_trailers(&host, tally, once)));
-        Action::Continue
+    fn counter(&mut self, what: &str) -> Option<u32> {
+        let name = self.style.name(FILTER, &name(FILTER, what));
+        metric::once(&mut self.defined, self.level, Kind::Counter, &name)
+    }
+
+    fn tell(&self) {
+        self.tally.tell(|place, count| {
+            if let (Some(Some(id)), Ok(count)) = (self.counters.get(place), i64::try_from(count)) {
+                metric::add(*id, count);
+            }
+        });
+    }
+
+    fn request_headers(&mut self, context: u32) -> Verdict {
+        let Some((_, mutations)) = self.roots.at_hand() else { return Verdict::Continue };
+        let mut exchange = Exchange::new(Rc::clone(mutations));
+        let verdict = exchange.request_headers(&Asked::of_request(), &self.tally, &self.once);
+        // To find out again which configuration it is of costs more than to keep it.
+        if exchange.is_to_be_kept() || self.roots.only().is_none() {
+            self.streams.insert(context, exchange);
+        }
+        verdict
+    }
+
+    fn later(&mut self, context: u32, side: Side) {
+        let asked = if side.is_of_response() { Asked::of_response() } else { Asked::of_request() };
+        if let Some(exchange) = self.streams.get_mut(context) {
+            exchange.later(side, &asked, &self.tally, &self.once);
+            if side == Side::Response && !exchange.awaits_trailers() {
+                self.streams.remove(context);
+            }
+        } else if let Some((_, mutations)) = self.roots.at_hand() {
+            Exchange::new(Rc::clone(mutations)).later(side, &asked, &self.tally, &self.once);
+        }
     }
 }
 
-/// The proxy, in one callback.
-struct Proxy(Asked);
-
-impl Reads for Proxy {
-    fn header(&self, map: Map, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.0.header(map, name, each)
-    }
-
-    fn attribute(&self, path: &str, read: &mut dyn FnMut(&[u8])) -> bool {
-        self.0.attribute(path, read)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.0.now_ms()
-    }
-
-    fn random(&self) -> [u8; 16] {
-        self.0.random()
-    }
-}
-
-impl Host for Proxy {
+impl Host for Asked {
     fn held(&self, side: Side, name: &[u8], value: &[u8]) -> Held {
         // The proxy answers the first value alone. That there is another line is asked only where that decides.
-        match std::str::from_utf8(name).ok().and_then(|name| headers::first(map(side), name)) {
+        match header::first(map(side), name, |first| first == value) {
             None => Held::Nothing,
-            Some(first) if first != value => Held::Other,
-            Some(_) => {
-                let lines = headers::pairs(map(side));
+            Some(false) => Held::Other,
+            Some(true) => {
+                let lines = header::take_pairs(map(side));
                 let count = pairs(&lines).filter(|(other, _)| *other == name).count();
+                header::give_back(lines);
                 if count < 2 { Held::Same } else { Held::Other }
             }
         }
     }
 
     fn lines(&self, side: Side) -> Vec<u8> {
-        headers::pairs(map(side))
+        header::take_pairs(map(side))
+    }
+
+    fn give_back(&self, lines: Vec<u8>) {
+        header::give_back(lines);
     }
 
     fn replace(&self, side: Side, name: &[u8], value: &[u8]) -> bool {
-        headers::replace(map(side), name, value)
+        header::replace(map(side), name, value)
     }
 
     fn add(&self, side: Side, name: &[u8], value: &[u8]) -> bool {
-        headers::add(map(side), name, value)
+        header::add(map(side), name, value)
     }
 
     fn remove(&self, side: Side, name: &[u8]) -> bool {
-        headers::remove(map(side), name)
+        header::remove(map(side), name)
     }
 
     fn keep(&self, name: &str, value: &[u8]) -> bool {
-        attribute::keep(name, value)
+        property::keep(name, value)
     }
 }
 
-fn map(side: Side) -> headers::Map {
+fn map(side: Side) -> header::Map {
     match side {
-        Side::Request => headers::Map::Request,
-        Side::RequestTrailers => headers::Map::RequestTrailers,
-        Side::Response => headers::Map::Response,
-        Side::ResponseTrailers => headers::Map::ResponseTrailers,
+        Side::Request => header::Map::Request,
+        Side::RequestTrailers => header::Map::RequestTrailers,
+        Side::Response => header::Map::Response,
+        Side::ResponseTrailers => header::Map::ResponseTrailers,
     }
 }

@@ -52,11 +52,7 @@ impl Proxy {
         let verdict = match side {
             Side::Request => exchange.request_headers(self, &self.tally, &self.once),
             later => {
-                match later {
-                    Side::RequestTrailers => exchange.request_trailers(self, &self.tally, &self.once),
-                    Side::Response => exchange.response_headers(self, &self.tally, &self.once),
-                    _ => exchange.response_trailers(self, &self.tally, &self.once),
-                }
+                exchange.later(later, self, &self.tally, &self.once);
                 Verdict::Continue
             }
         };

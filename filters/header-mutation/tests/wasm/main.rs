@@ -3,6 +3,7 @@
 mod bench;
 mod config;
 mod exchange;
+mod streams;
 mod trailers;
 
 use proxy_wasm_harness::{Callback, HeaderMap, Host, Level, Request, Response, budget, filter, json};
