@@ -1,12 +1,57 @@
 //! Where Envoy writes what a hostcall answers.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::ptr::null_mut;
 
 thread_local! {
-    /// One place is enough: each hostcall here has one answer, and it is read before the next call. It keeps the size of
-    /// the largest answer there was, up to a bound.
-    static INBOX: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static INBOXES: Inboxes = const {
+        Inboxes {
+            first: RefCell::new(Vec::new()),
+            others: [const { RefCell::new(Vec::new()) }; 3],
+        }
+    };
+}
+
+/// Each keeps the size of its largest answer, up to a bound.
+struct Inboxes {
+    /// Nearly always this one: each hostcall here has one answer, and it is read before the next call.
+    first: RefCell<Vec<u8>>,
+    /// For hostcalls that are made while an answer is read.
+    others: [RefCell<Vec<u8>>; 3],
+}
+
+impl Inboxes {
+    #[cold]
+    fn other_room(&self, size: usize) -> *mut u8 {
+        let mut free = self.others.iter().filter_map(|inbox| inbox.try_borrow_mut().ok());
+        free.next().map_or(null_mut(), |mut inbox| room(&mut inbox, size))
+    }
+
+    /// The one whose bytes are there. Elsewhere is nothing that this module gave.
+    #[inline(always)]
+    fn at(&self, at: *const u8) -> Option<Ref<'_, Vec<u8>>> {
+        match self.first.try_borrow() {
+            Ok(inbox) if std::ptr::eq(inbox.as_ptr(), at) => Some(inbox),
+            _ => self.other_at(at),
+        }
+    }
+
+    #[cold]
+    fn other_at(&self, at: *const u8) -> Option<Ref<'_, Vec<u8>>> {
+        let mut others = self.others.iter().filter_map(|inbox| inbox.try_borrow().ok());
+        others.find(|inbox| std::ptr::eq(inbox.as_ptr(), at))
+    }
+
+    #[cold]
+    fn forget_large(&self) {
+        for inbox in self.others.iter().chain([&self.first]) {
+            if let Ok(mut inbox) = inbox.try_borrow_mut()
+                && inbox.len() > KEPT
+            {
+                *inbox = Vec::new();
+            }
+        }
+    }
 }
 
 /// The largest inbox that is kept, in bytes: larger than the headers of any request that Envoy takes.
@@ -19,13 +64,18 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 /// Called by Envoy within a hostcall that has an answer. Null, which fails that hostcall, if there is no room.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    INBOX.with(|inbox| {
-        let Ok(mut inbox) = inbox.try_borrow_mut() else { return null_mut() };
-        if inbox.len() < size && !grow(&mut inbox, size) {
-            return null_mut();
-        }
-        inbox.as_mut_ptr()
+    INBOXES.with(|inboxes| match inboxes.first.try_borrow_mut() {
+        Ok(mut inbox) => room(&mut inbox, size),
+        Err(_) => inboxes.other_room(size),
     })
+}
+
+#[inline(always)]
+fn room(inbox: &mut Vec<u8>, size: usize) -> *mut u8 {
+    if inbox.len() < size && !grow(inbox, size) {
+        return null_mut();
+    }
+    inbox.as_mut_ptr()
 }
 
 #[cold]
@@ -41,8 +91,7 @@ fn grow(inbox: &mut Vec<u8>, size: usize) -> bool {
     true
 }
 
-/// Hands `read` what a hostcall answered; `None` if the host has anything against answering. Where `read` itself makes a
-/// hostcall that has an answer, that one fails: there is one place for answers.
+/// Hands `read` what a hostcall answered; `None` if the host has anything against answering.
 #[inline]
 pub(crate) fn answer<R>(
     hostcall: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
@@ -55,17 +104,10 @@ pub(crate) fn answer<R>(
     if size == 0 {
         return Some(read(&[])); // Envoy asks for no memory then, and answers a null pointer.
     }
-    INBOX.with(|inbox| {
-        let answer = {
-            let inbox = inbox.try_borrow().ok()?;
-            // Elsewhere is nothing that this module gave.
-            if !std::ptr::eq(inbox.as_ptr(), at) {
-                return None;
-            }
-            inbox.get(..size).map(read)
-        };
+    INBOXES.with(|inboxes| {
+        let answer = inboxes.at(at)?.get(..size).map(read);
         if size > KEPT {
-            give_back(Vec::new());
+            inboxes.forget_large();
         }
         answer
     })
@@ -81,11 +123,12 @@ pub(crate) fn owned(hostcall: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> O
     if size == 0 {
         return Some(Vec::new());
     }
-    INBOX.with(|inbox| {
-        let mut inbox = inbox.try_borrow_mut().ok()?;
-        if !std::ptr::eq(inbox.as_ptr(), at) || inbox.len() < size {
-            return None;
-        }
+    INBOXES.with(|inboxes| {
+        // Another one is not given away, but copied.
+        let is_first = |inbox: &Vec<u8>| std::ptr::eq(inbox.as_ptr(), at) && inbox.len() >= size;
+        let Some(mut inbox) = inboxes.first.try_borrow_mut().ok().filter(|inbox| is_first(inbox)) else {
+            return inboxes.other_at(at)?.get(..size).map(<[u8]>::to_vec);
+        };
         let mut answer = std::mem::take(&mut *inbox);
         answer.truncate(size);
         Some(answer)
@@ -94,9 +137,9 @@ pub(crate) fn owned(hostcall: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> O
 
 /// Has the next answer written there, unless it is too large to be kept.
 pub(crate) fn give_back(room: Vec<u8>) {
-    INBOX.with(|inbox| {
+    INBOXES.with(|inboxes| {
         if room.capacity() <= KEPT
-            && let Ok(mut inbox) = inbox.try_borrow_mut()
+            && let Ok(mut inbox) = inboxes.first.try_borrow_mut()
         {
             *inbox = room;
         }

@@ -6,11 +6,11 @@ use crate::import;
 pub const NO_GRPC_STATUS: i32 = -1;
 
 /// Answers the request in the upstream's place. `headers` are lines as the ABI writes a map down.
-pub fn reply(status: u16, details: &str, headers: &[u8], body: &[u8], grpc_status: i32) {
+pub fn reply(status: u32, details: &str, headers: &[u8], body: &[u8], grpc_status: i32) {
     // SAFETY: all texts are valid for their lengths.
     unsafe {
         import::proxy_send_local_response(
-            u32::from(status),
+            status,
             details.as_ptr(),
             details.len(),
             body.as_ptr(),

@@ -66,24 +66,32 @@ pub fn pairs(map: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// Lines as the ABI writes a map down, for [`pairs`] and for the host.
+pub fn written<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
+    let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes();
+    let (mut count, mut bytes) = (0, 4);
+    for (name, value) in lines.clone() {
+        count += 1;
+        bytes += name.len() + value.len() + 10;
+    }
+    let mut map = Vec::with_capacity(bytes);
+    map.extend(size(count));
+    for (name, value) in lines.clone() {
+        map.extend(size(name.len()));
+        map.extend(size(value.len()));
+    }
+    for part in lines.flat_map(|(name, value)| [name, value]) {
+        map.extend_from_slice(part);
+        map.push(0);
+    }
+    map
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn written(lines: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-        let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
-        let mut map = number(lines.len()).to_vec();
-        for (name, value) in lines {
-            map.extend(number(name.len()));
-            map.extend(number(value.len()));
-        }
-        for (name, value) in lines {
-            map.extend(name.iter().chain(&[0]).chain(value).chain(&[0]));
-        }
-        map
-    }
 
     #[test]
     fn numbers_that_the_map_is_too_short_for_have_no_lines() {
@@ -98,7 +106,7 @@ mod tests {
             lines in proptest::collection::vec((proptest::collection::vec(0u8.., 0..9), proptest::collection::vec(0u8.., 0..9)), 0..9),
             cut in 0_usize..100,
         ) {
-            let map = written(&lines);
+            let map = written(lines.iter().map(|(name, value)| (name.as_slice(), value.as_slice())));
             let read: Vec<_> = pairs(&map).map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
             prop_assert_eq!(&read, &lines);
             let short = map.get(..map.len().saturating_sub(cut)).unwrap();

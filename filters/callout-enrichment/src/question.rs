@@ -1,7 +1,7 @@
 //! The question that the service is asked about a request.
 
 use filter_kit::header;
-use filter_kit::reads::{Map, Reads};
+use filter_kit::reads::{Map, Reads, written};
 use filter_kit::template::{Source, Template, Unrendered};
 
 use crate::document::Document;
@@ -107,21 +107,7 @@ impl Call {
 
 /// Header lines as the ABI writes a map down (proxy-wasm ABI 0.2.1, "Serialization").
 pub fn map(lines: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes();
-    let text: usize = lines.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut map = Vec::with_capacity(4 + lines.len() * 8 + text);
-    map.extend(size(lines.len()));
-    for (name, value) in lines {
-        map.extend(size(name.len()));
-        map.extend(size(value.len()));
-    }
-    for (name, value) in lines {
-        map.extend_from_slice(name.as_bytes());
-        map.push(0);
-        map.extend_from_slice(value);
-        map.push(0);
-    }
-    map
+    written(lines.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
 }
 
 #[cfg(test)]

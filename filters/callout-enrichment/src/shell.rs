@@ -103,7 +103,7 @@ impl Vm {
     }
 
     fn on_configure(&mut self, root: u32, size: usize) -> bool {
-        let read = Enrichment::from_json(&buffer::part(Buffer::PluginConfiguration, 0, size));
+        let read = Enrichment::from_json(&buffer::first(Buffer::PluginConfiguration, size));
         self.metrics.configured(read.as_ref().ok().map(|config| (config.tag_style, config.log_level)));
         let config = match read {
             Ok(config) => config,
@@ -229,7 +229,7 @@ impl Vm {
         let bare = Answer { headers: &headers, body: &[], body_size: body_size as u64 };
         let body = match config.reads_of_body(bare.status(), body_size) {
             0 => Vec::new(),
-            size => buffer::part(Buffer::CallResponseBody, 0, size),
+            size => buffer::first(Buffer::CallResponseBody, size),
         };
         let answer = Answer { body: &body, ..bare };
         let now = now_ms();

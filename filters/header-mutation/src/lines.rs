@@ -1,7 +1,7 @@
 //! The headers of one message while operations change them: read once, changed in memory, written back where they
 //! differ.
 
-use filter_kit::reads::pairs;
+use filter_kit::reads::{pairs, written};
 
 /// Header lines in order, and which of them the message had.
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Name and value of each line.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &[u8])> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.lines.iter().filter(|line| line.state != State::Gone).map(|line| (line.name.bytes, &*line.value))
     }
 
@@ -284,21 +284,7 @@ impl<'a> Lines<'a> {
 
     /// The lines as the ABI writes a map down.
     pub(crate) fn to_map(&self) -> Vec<u8> {
-        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let bytes: usize = self.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
-        let mut map = Vec::with_capacity(bytes + 4);
-        map.extend(u32::try_from(self.iter().count()).unwrap_or(u32::MAX).to_le_bytes());
-        self.iter().for_each(|(name, value)| {
-            map.extend(size(name));
-            map.extend(size(value));
-        });
-        self.iter().for_each(|(name, value)| {
-            for part in [name, value] {
-                map.extend_from_slice(part);
-                map.push(0);
-            }
-        });
-        map
+        written(self.iter())
     }
 }
 

@@ -13,11 +13,10 @@ use filter_abi::stream::{self, NO_GRPC_STATUS};
 use filter_abi::{Action, Asked, property, system};
 use filter_kit::level::Level;
 use filter_kit::metric::{Defined, TagStyle, name};
-use filter_kit::reads::pairs;
+use filter_kit::reads::{pairs, written};
 use filter_kit::under_way::UnderWay;
 
 use crate::host::Held;
-use crate::lines::{Lines, Value};
 use crate::{Exchange, Host, Mutations, Once, Side, Tally, Verdict};
 
 const FILTER: &str = "header-mutation";
@@ -47,7 +46,7 @@ fn with<R>(does: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 }
 
 fn on_configure(root: u32, size: usize) -> bool {
-    with(|vm| vm.configure(root, &buffer::part(Buffer::PluginConfiguration, 0, size))).unwrap_or(false)
+    with(|vm| vm.configure(root, &buffer::first(Buffer::PluginConfiguration, size))).unwrap_or(false)
 }
 
 fn on_tick(_: u32) {
@@ -57,10 +56,9 @@ fn on_tick(_: u32) {
 fn on_request_headers(context: u32) -> Action {
     match with(|vm| vm.request_headers(context)) {
         Some(Verdict::Deny) => {
-            let mut headers = Lines::default();
-            headers.push(b"content-type", Value::Borrowed(b"text/plain"));
+            let headers = written(std::iter::once((&b"content-type"[..], &b"text/plain"[..])));
             let text = b"a header of this request cannot be sent on\n";
-            stream::reply(400, "", &headers.to_map(), text, NO_GRPC_STATUS);
+            stream::reply(400, "", &headers, text, NO_GRPC_STATUS);
             Action::Pause
         }
         Some(Verdict::Continue) | None => Action::Continue,

@@ -60,7 +60,7 @@ struct Stream {
 }
 
 fn on_configure(root: u32, size: usize) -> bool {
-    let text = buffer::part(Buffer::PluginConfiguration, 0, size);
+    let text = buffer::first(Buffer::PluginConfiguration, size);
     VM.with(|vm| vm.try_borrow_mut().is_ok_and(|mut vm| vm.configure(root, &text)))
 }
 

@@ -24,6 +24,7 @@ struct Host {
     gone: bool,
     reads: u32,
     writes: u32,
+    emptied: bool,
 }
 
 impl Buffer for Host {
@@ -36,13 +37,18 @@ impl Buffer for Host {
         if self.gone {
             return false;
         }
-        self.writes += 1;
+        // What was compressed may be emptied after a part of it was written, for the rest is broken.
+        self.writes += u32::from(!bytes.is_empty());
+        self.emptied = bytes.is_empty();
         self.bytes = bytes.to_vec();
         true
     }
 
     fn append(&mut self, bytes: &[u8]) -> bool {
-        self.writes += 1;
+        assert!(
+            self.writes == 1 && !self.emptied,
+            "what is added stands behind what the same callback has written"
+        );
         self.bytes.extend_from_slice(bytes);
         true
     }
@@ -95,8 +101,11 @@ impl<'a> Proxy<'a> {
 
     fn after(&mut self, flow: Flow) {
         let Host { reads, writes, .. } = self.buffer;
-        assert!(reads <= 1 && writes <= 1, "a buffer is read once and written at most once in a callback");
-        (self.buffer.reads, self.buffer.writes) = (0, 0);
+        assert!(
+            reads <= 1 && writes <= 1,
+            "a buffer is read once and its content replaced at most once in a callback"
+        );
+        (self.buffer.reads, self.buffer.writes, self.buffer.emptied) = (0, 0, false);
         let resumed = std::mem::take(&mut self.buffer.resumed);
         self.stopped = flow == Flow::Pause;
         assert!(flow != Flow::Broken || self.buffer.gone, "this proxy refuses nothing that is there");

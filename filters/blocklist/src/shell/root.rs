@@ -2,21 +2,21 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
-use filter_shell::buffer;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
+use filter_abi::buffer::{Buffer, Reader};
+use filter_abi::header::{self, Map};
+use filter_abi::{call, system};
+use filter_kit::level::Level;
+use filter_kit::reads::written;
 
-use super::stream::Stream;
-use super::{Metrics, Ready};
+use super::{Metrics, Ready, log, metrics};
 use crate::config::{Action, Blocklist, Remote};
 use crate::feed::{Answer, Feed, Head};
 use crate::store::{Entries, Key, Precision};
 use crate::text::{self, Refused};
 
-/// How often lists are looked after, and requests counted.
-const TICK: Duration = Duration::from_secs(1);
+/// How often lists are looked after, and requests counted, in milliseconds.
+const TICK: u32 = 1000;
 
 thread_local! {
     /// Of all configurations of this VM, so that a list that was fetched for one is of use to the next.
@@ -32,59 +32,55 @@ struct Known {
     etag: Option<Vec<u8>>,
 }
 
-#[derive(Default)]
+/// A plugin in one configuration.
 pub(super) struct Root {
-    ready: Option<Rc<Ready>>,
+    pub(super) ready: Rc<Ready>,
     /// With the places of their lists.
     feeds: Vec<(usize, Feed)>,
 }
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        let Some(ready) = &self.ready else { return };
-        for (place, feed) in &mut self.feeds {
-            if answered(ready, *place, feed, token, body_size) {
-                return;
-            }
-        }
-    }
-}
-
-impl RootContext for Root {
-    fn on_configure(&mut self, size: usize) -> bool {
-        let key = KEY.with(|key| *key.get_or_init(|| Key::new(filter_shell::random())));
-        let read = Blocklist::from_reader(|| buffer::plugin_configuration(size), key);
+impl Root {
+    /// Reads the configuration; `None`, and why in the log, if it is refused.
+    pub(super) fn read(size: usize) -> Option<Self> {
+        let key = KEY.with(|key| *key.get_or_init(|| Key::new(system::random())));
+        let read = Blocklist::from_reader(|| Reader::of(Buffer::PluginConfiguration, size), key);
         if let Ok(blocklist) = &read {
-            filter_shell::log_from(blocklist.log_level);
-            filter_shell::metric::set_style(blocklist.tag_style);
+            super::LEVEL.set(blocklist.log_level);
         }
-        filter_shell::configured("blocklist", read.is_ok());
+        metrics::configured(read.as_ref().ok().map(|blocklist| blocklist.tag_style));
         let blocklist = match read {
             Ok(blocklist) => blocklist,
             Err(refusal) => {
                 for problem in refusal.problems() {
-                    log::error!("{problem}");
+                    log(Level::Error, &problem.to_string());
                 }
-                return false;
+                return None;
             }
         };
         for warning in blocklist.warnings() {
-            log::warn!("{warning}");
+            log(Level::Warn, warning);
         }
-        self.feeds = feeds(&blocklist);
+        let feeds = feeds(&blocklist);
         let ready = Ready { metrics: Metrics::of(&blocklist), blocklist, checked: 0.into() };
         for (place, list) in ready.blocklist.lists.iter().enumerate() {
             if let Some(metrics) = ready.metrics.list(place) {
                 metrics.entries.set(list.count() as u64);
             }
         }
-        self.ready = Some(Rc::new(ready));
-        self.set_tick_period(TICK);
-        true
+        system::tick_every(TICK);
+        Some(Self { ready: Rc::new(ready), feeds })
     }
 
-    fn on_tick(&mut self) {
-        let Some(ready) = &self.ready else { return };
+    pub(super) fn on_http_call_response(&mut self, token: u32, body_size: usize) {
+        for (place, feed) in &mut self.feeds {
+            if answered(&self.ready, *place, feed, token, body_size) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn on_tick(&mut self) {
+        let ready = &self.ready;
         ready.count_checked();
         for (place, feed) in &mut self.feeds {
             let due = feed.tick();
@@ -94,41 +90,25 @@ impl RootContext for Root {
             }
             let remote = ready.blocklist.lists.get(*place).and_then(|list| list.remote.as_ref());
             if let Some(remote) = remote.filter(|_| due) {
-                let mut headers = vec![
-                    (":method", "GET"),
-                    (":path", remote.path.as_str()),
-                    (":authority", remote.authority.as_str()),
+                let etag = feed.etag().filter(|etag| std::str::from_utf8(etag).is_ok());
+                let lines = [
+                    (&b":method"[..], &b"GET"[..]),
+                    (b":path", remote.path.as_bytes()),
+                    (b":authority", remote.authority.as_bytes()),
                 ];
-                if let Some(etag) = feed.etag().and_then(|etag| std::str::from_utf8(etag).ok()) {
-                    headers.push(("if-none-match", etag));
-                }
-                let timeout = Duration::from_millis(remote.timeout_ms.into());
-                match proxy_wasm::hostcalls::dispatch_http_call(
-                    &remote.cluster,
-                    headers,
-                    None,
-                    vec![],
-                    timeout,
-                ) {
+                let etag = etag.map(|etag| (&b"if-none-match"[..], etag));
+                let headers = written(lines.into_iter().chain(etag));
+                match call::send(&remote.cluster, &headers, &[], remote.timeout_ms.into()) {
                     Ok(call) => feed.sent(call),
                     Err(_) => fail(ready, *place, feed, "its cluster cannot be called; is it configured?"),
                 }
             }
         }
     }
-
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        self.ready.as_ref().map(|ready| Box::new(Stream::new(Rc::clone(ready))) as Box<dyn HttpContext>)
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
 }
 
 fn random() -> u32 {
-    let [a, b, c, d, ..] = filter_shell::random();
-    u32::from_le_bytes([a, b, c, d])
+    u32::from_le_bytes(system::random())
 }
 
 fn precision(action: Action) -> Precision {
@@ -160,7 +140,7 @@ fn feeds(blocklist: &Blocklist) -> Vec<(usize, Feed)> {
 fn answered(ready: &Ready, place: usize, feed: &mut Feed, call: u32, size: usize) -> bool {
     let Some(list) = ready.blocklist.lists.get(place) else { return false };
     let Some(remote) = &list.remote else { return false };
-    let header = buffer::http_call_response_header;
+    let header = |name: &str| header::first(Map::CallResponse, name.as_bytes(), <[u8]>::to_vec);
     let (status, etag, length) = (header(":status"), header("etag"), header("content-length"));
     let head = Head { status: status.as_deref(), etag: etag.as_deref(), length: length.as_deref() };
     let refresh = ready.metrics.list(place).and_then(|metrics| metrics.refresh);
@@ -175,7 +155,7 @@ fn answered(ready: &Ready, place: usize, feed: &mut Feed, call: u32, size: usize
         Answer::Failed(why) => fail(ready, place, feed, why),
         Answer::Read => {
             let precision = precision(list.action);
-            let open = || buffer::http_call_response_body(size);
+            let open = || Reader::of(Buffer::CallResponseBody, size);
             match text::read(open, size, remote, ready.blocklist.key, precision) {
                 Err(refused) => fail(ready, place, feed, &told(&refused)),
                 Ok(loaded) => {
@@ -216,7 +196,10 @@ fn fail(ready: &Ready, place: usize, feed: &mut Feed, why: &str) {
     let Some(list) = ready.blocklist.lists.get(place) else { return };
     let Some(remote) = &list.remote else { return };
     if feed.is_well() {
-        log::warn!("list {} is not refreshed from cluster {:?}: {why}", list.name, remote.cluster);
+        log(
+            Level::Warn,
+            &format!("list {} is not refreshed from cluster {:?}: {why}", list.name, remote.cluster),
+        );
     }
     feed.failed(remote, random());
     ready.metrics.errors.increment();

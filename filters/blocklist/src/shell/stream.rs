@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use filter_abi::header::NO_LINES;
+use filter_abi::stream::{self, NO_GRPC_STATUS};
+use filter_abi::{Action, Asked, property};
 use filter_kit::host::{Authority, Host, Malformed, Room};
-use filter_kit::reads::{Map, first};
+use filter_kit::reads::{Map, first, written};
 use filter_kit::when::is_grpc;
-use filter_shell::{Asked, attribute};
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, GrpcStatusCode};
 
 use super::Ready;
 use crate::body::Parts;
@@ -28,12 +28,13 @@ impl Stream {
     pub(super) fn new(ready: Rc<Ready>) -> Self {
         Self { ready, answered: false, spared: false }
     }
-}
 
-impl Context for Stream {}
+    /// Whether its response needs more of it than its configuration.
+    pub(super) fn is_to_be_kept(&self) -> bool {
+        self.answered || self.spared
+    }
 
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    pub(super) fn on_request_headers(&mut self) -> Action {
         let ready = &self.ready;
         ready.checked.set(ready.checked.get() + 1);
         let verdict = ready.blocklist.judge(&Asked::of_request());
@@ -52,7 +53,7 @@ impl HttpContext for Stream {
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+    pub(super) fn on_response_headers(&self) -> Action {
         if self.answered {
             return Action::Continue;
         }
@@ -62,15 +63,9 @@ impl HttpContext for Stream {
         }
         self.note(&verdict);
         // Not answered: a local reply in place of a response that has begun may hang.
-        if verdict.denied.is_some() && filter_shell::reset_response() {
-            Action::Pause
-        } else {
-            Action::Continue
-        }
+        if verdict.denied.is_some() && stream::reset_response() { Action::Pause } else { Action::Continue }
     }
-}
 
-impl Stream {
     /// Counts what was found, and tells the access log. Nothing is logged: clients would write the log.
     fn note(&self, verdict: &Verdict) {
         let (lists, metrics) = (&self.ready.blocklist.lists, &self.ready.metrics);
@@ -112,7 +107,7 @@ impl Stream {
             (None, None, None) => return,
         };
         let separator = if list.is_empty() { "" } else { ":" };
-        if !attribute::keep(STATE, [what, ":", why, separator, list].concat().as_bytes()) {
+        if !property::keep(STATE, [what, ":", why, separator, list].concat().as_bytes()) {
             metrics.errors.increment();
         }
     }
@@ -123,19 +118,20 @@ impl Stream {
         let rule = denial.list().and_then(|place| blocklist.lists.get(place)).map_or("", |list| &list.name);
         let is_grpc = first(&asked, Map::Request, "content-type", is_grpc).unwrap_or(false);
         if is_grpc {
+            // As gRPC numbers them: invalid argument, failed precondition, unavailable, permission denied.
             let status = match denial {
-                Denial::Missing | Denial::Malformed(_) => GrpcStatusCode::InvalidArgument,
-                Denial::Misdirected => GrpcStatusCode::FailedPrecondition,
-                Denial::Awaited(_) => GrpcStatusCode::Unavailable,
-                Denial::Listed(_) | Denial::Unlisted => GrpcStatusCode::PermissionDenied,
+                Denial::Missing | Denial::Malformed(_) => 3,
+                Denial::Misdirected => 9,
+                Denial::Awaited(_) => 14,
+                Denial::Listed(_) | Denial::Unlisted => 7,
             };
             let message = ["blocked by wasm: ", denial.as_str()].concat();
-            self.send_grpc_response(status, Some(&message), vec![]);
+            stream::reply(200, "", &NO_LINES, message.as_bytes(), status);
             return;
         }
         let plain = |status, text: &str| {
-            let headers = vec![("content-type", "text/plain"), ("cache-control", "no-store")];
-            self.send_http_response(status, headers, Some(text.as_bytes()));
+            let headers = [(&b"content-type"[..], &b"text/plain"[..]), (b"cache-control", b"no-store")];
+            stream::reply(status, "", &written(headers.into_iter()), text.as_bytes(), NO_GRPC_STATUS);
         };
         match denial {
             Denial::Missing => plain(400, "missing host\n"),
@@ -147,9 +143,9 @@ impl Stream {
                 let host = first(&asked, Map::Request, ":authority", host).unwrap_or_default();
                 let id = first(&asked, Map::Request, "x-request-id", <[u8]>::to_vec).unwrap_or_default();
                 let parts = Parts { host: &host, rule, reason: denial.as_str(), request_id: &id };
-                let headers =
-                    reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                self.send_http_response(reply.status, headers, Some(&reply.body.render(parts)));
+                let headers = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+                let body = reply.body.render(parts);
+                stream::reply(reply.status, "", &written(headers), &body, NO_GRPC_STATUS);
             }
         }
     }

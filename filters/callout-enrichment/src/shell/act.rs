@@ -58,7 +58,13 @@ impl Vm {
         self.tally.count(Count::Denied);
         let cause = word.as_str();
         property::keep(OUTCOME, format!("deny:{cause}").as_bytes());
-        stream::reply(status, &format!("enrichment_{cause}"), headers, body, stream::NO_GRPC_STATUS);
+        stream::reply(
+            u32::from(status),
+            &format!("enrichment_{cause}"),
+            headers,
+            body,
+            stream::NO_GRPC_STATUS,
+        );
     }
 
     fn enrich(&mut self, context: u32, config: &Rc<Enrichment>, enriched: &Rc<Enriched>, is_stripped: bool) {
