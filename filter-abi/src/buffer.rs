@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::import;
-use crate::inbox::answer;
+use crate::inbox::{self, answer};
 
 /// A buffer of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub enum Buffer {
 
 /// The first `size` bytes.
 pub fn first(buffer: Buffer, size: usize) -> Vec<u8> {
-    read(buffer, 0, size, <[u8]>::to_vec).unwrap_or_default()
+    // SAFETY: both out pointers are valid for a write.
+    inbox::copy(|at, length| unsafe { import::proxy_get_buffer_bytes(buffer as u32, 0, size, at, length) })
 }
 
 /// A buffer from its start to its end.

@@ -33,7 +33,7 @@ pub fn first<R>(map: Map, name: &[u8], read: impl FnOnce(&[u8]) -> R) -> Option<
 pub fn pairs(map: Map) -> Vec<u8> {
     // SAFETY: both out pointers are valid for a write.
     let hostcall = |at, size| unsafe { import::proxy_get_header_map_pairs(map as u32, at, size) };
-    answer(hostcall, <[u8]>::to_vec).unwrap_or_default()
+    inbox::copy(hostcall)
 }
 
 /// The same without a copy, for those who [give them back](give_back) once they are read: what hostcalls answer meanwhile

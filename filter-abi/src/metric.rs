@@ -19,6 +19,8 @@ pub enum Kind {
 
 /// The id of a metric, defined unless `defined` has it: Envoy gives a new one at every definition, even of a name it has
 /// (Envoy 1.40, `context.cc`), and never frees one. Only while configuring, before that Envoy does not allow it.
+// Compiled with its caller, that they have one copy of the map's code.
+#[inline]
 pub fn once(defined: &mut Defined, level: Level, kind: Kind, name: &str) -> Option<u32> {
     defined.id(name, |name| {
         let id = define(kind, name);

@@ -23,6 +23,7 @@ pub fn keep_number(number: u32) -> bool {
 }
 
 /// The number that the root context of the stream at hand has kept.
+#[inline(never)]
 pub fn kept_number() -> Option<u32> {
     let value = foreign("expr_evaluate", &FIRST)?;
     u32::try_from(i64::from_le_bytes(value)).ok()

@@ -58,7 +58,7 @@ impl Root {
             }
         };
         for warning in blocklist.warnings() {
-            log(Level::Warn, &warning);
+            log(Level::Warn, warning);
         }
         let feeds = feeds(&blocklist);
         let ready = Ready { metrics: Metrics::of(&blocklist), blocklist, checked: 0.into() };
