@@ -87,7 +87,7 @@ fn header_mutation(criterion: &mut Criterion) {
                     Side::Request => {
                         black_box(exchange.request_headers(&proxy, &proxy.tally, &proxy.once));
                     }
-                    _ => exchange.response_headers(&proxy, &proxy.tally, &proxy.once),
+                    _ => exchange.later(side, &proxy, &proxy.tally, &proxy.once),
                 },
                 BatchSize::PerIteration,
             );
