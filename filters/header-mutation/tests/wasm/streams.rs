@@ -57,7 +57,7 @@ fn plugins_of_one_vm_apply_each_its_own_rules_to_requests_and_responses() {
         let received = stream.respond(Response::ok("hello")).received();
         for (name, text) in [("one", &one), ("two", &two)] {
             let expected = if *text == plain(name) { name.to_owned() } else { format!("{name} 7") };
-            assert_eq!(received.header(&format!("x-{name}")), Some(expected.into()), "{one} {two}");
+            assert_eq!(received.header(&format!("x-{name}")), Some(expected), "{one} {two}");
         }
         host.assert_no_findings();
     }
