@@ -1,11 +1,21 @@
-//! Which of the plugins of a VM the stream at hand is of.
+//! Plugins that are refused, and which of a VM the stream at hand is of.
 //!
 //! A module that is told of each new stream is told its plugin, and each stream pays for the call. Nearly always there is
 //! but one plugin. Where there are several, Envoy knows which one the stream at hand is of: it keeps CEL expressions for
 //! each root context, counted from 0, and evaluates for a stream those of its own (Envoy 1.36 to 1.40, `foreign.cc`). The
 //! first of each is a number that the module has chosen. To evaluate it costs 3 µs.
 
-use crate::system::foreign;
+use filter_kit::config::Refusal;
+use filter_kit::level::Level;
+
+use crate::system::{foreign, log};
+
+/// Writes why a configuration is refused into Envoy's log, a line for each problem.
+pub fn log_refusal(refusal: &Refusal) {
+    for problem in refusal.problems() {
+        log(Level::Error, &problem.to_string());
+    }
+}
 
 const FIRST: [u8; 4] = 0_u32.to_le_bytes();
 
@@ -44,11 +54,15 @@ impl<T> Roots<T> {
         Self { all: Vec::new(), are_numbered: true }
     }
 
-    /// Adds the one that is being configured. Not if the host could not tell it from the others.
+    /// Adds the one that is being configured. Not, and the log has why, if the host could not tell it from the others.
     pub fn add(&mut self, id: u32, root: T) -> bool {
         self.all.retain(|(other, _)| *other != id);
         self.are_numbered &= keep_number(id);
         if !self.are_numbered && !self.all.is_empty() {
+            log(
+                Level::Error,
+                "config: this host cannot tell the plugins of one VM apart, expected a `vm_id` for each",
+            );
             return false;
         }
         self.all.push((id, root));

@@ -167,7 +167,7 @@ pub(crate) fn increment(id: u32, by: i64) {
     unsafe { import::proxy_increment_metric(id, by) };
 }
 
-/// Sets a gauge, or records a value in a histogram.
+/// Records a value in a histogram.
 pub(crate) fn record(id: u32, value: u64) {
     // SAFETY: numbers alone.
     unsafe { import::proxy_record_metric(id, value) };

@@ -18,7 +18,7 @@ use filter_kit::level::Level;
 use proxy_wasm::types::LogLevel;
 
 pub use asked::Asked;
-pub use root::{configured, counted_root, root};
+pub use root::{counted_root, root};
 
 /// From now on what is less severe is not written into the proxy's log, in this VM: the last configuration counts.
 pub fn log_from(level: Level) {

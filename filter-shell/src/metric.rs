@@ -21,17 +21,13 @@ pub struct Counter(Option<u32>);
 #[derive(Clone, Copy, Debug)]
 pub struct Histogram(Option<u32>);
 
-/// A number that goes up and down.
-#[derive(Clone, Copy, Debug)]
-pub struct Gauge(Option<u32>);
-
 /// The counter of that name. Call it while configuring, never in `proxy_wasm::main!`: there Envoy does not
 /// allow it yet.
 pub fn counter(name: &str) -> Counter {
     Counter(define(MetricType::Counter, name))
 }
 
-/// From now on the names of [`counter_of`] and [`gauge_of`] are written so, in this VM: the last configuration counts.
+/// From now on the names of [`counter_of`] are written so, in this VM: the last configuration counts.
 pub fn set_style(style: TagStyle) {
     STYLE.set(style);
 }
@@ -41,19 +37,9 @@ pub fn counter_of(filter: &str, what: &str) -> Counter {
     counter(&STYLE.get().name(filter, &name(filter, what)))
 }
 
-/// The same for a gauge.
-pub fn gauge_of(filter: &str, what: &str) -> Gauge {
-    gauge(&STYLE.get().name(filter, &name(filter, what)))
-}
-
 /// The histogram of that name; the same restriction holds as for [`counter`].
 pub fn histogram(name: &str) -> Histogram {
     Histogram(define(MetricType::Histogram, name))
-}
-
-/// The gauge of that name; the same restriction holds as for [`counter`].
-pub fn gauge(name: &str) -> Gauge {
-    Gauge(define(MetricType::Gauge, name))
 }
 
 impl Counter {
@@ -73,22 +59,6 @@ impl Counter {
 impl Histogram {
     /// Records one value.
     pub fn record(self, value: u64) {
-        if let Some(id) = self.0 {
-            abi::record(id, value);
-        }
-    }
-}
-
-impl Gauge {
-    /// Adds `change`, which may be negative.
-    pub fn add(self, change: i64) {
-        if let Some(id) = self.0 {
-            abi::increment(id, change);
-        }
-    }
-
-    /// Sets it. Every worker thread's VM writes the same gauge: the last one wins.
-    pub fn set(self, value: u64) {
         if let Some(id) = self.0 {
             abi::record(id, value);
         }

@@ -36,8 +36,8 @@ pub fn counted_root<C: 'static>(
 
 type Count = fn(filter: &str, loaded: bool);
 
-/// Counts a configuration as [`counted_root`] does, for a filter with a root context of its own.
-pub fn configured(filter: &str, loaded: bool) {
+/// Counts a configuration.
+fn configured(filter: &str, loaded: bool) {
     // All are there from the start, so that a rate of any can be asked for. What an error is, the filter knows.
     let [loads, rejects, _] = ["config_loads_total", "config_rejects_total", "errors_total"]
         .map(|what| metric::counter_of(filter, what));

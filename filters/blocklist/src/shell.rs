@@ -56,14 +56,7 @@ fn with<R>(does: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 fn on_configure(root: u32, size: usize) -> bool {
     with(|vm| {
         let Some(read) = Root::read(size) else { return false };
-        let added = vm.roots.add(root, read);
-        if !added {
-            log(
-                Level::Error,
-                "config: this host cannot tell the plugins of one VM apart, expected a `vm_id` for each",
-            );
-        }
-        added
+        vm.roots.add(root, read)
     })
     .unwrap_or(false)
 }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use filter_abi::buffer::{self, Buffer};
 use filter_abi::header::{self, Map};
-use filter_abi::plugin::Roots;
+use filter_abi::plugin::{self, Roots};
 use filter_abi::{Action, Asked, call, stream, system};
 use filter_kit::level::Level;
 use filter_kit::mode::Mode;
@@ -108,22 +108,19 @@ impl Vm {
         let config = match read {
             Ok(config) => config,
             Err(refusal) => {
-                for problem in refusal.problems() {
-                    system::log(Level::Error, &problem.to_string());
-                }
+                plugin::log_refusal(&refusal);
                 return false;
             }
         };
         let secret = Secret::of(system::random());
-        let refusal = if config.cache.is_some() && secret.is_none() {
-            "config field `cache`: this host has no random bytes, and without a secret keys could be guessed"
-        } else if self.roots.add(root, Root::new(config, secret)) {
-            return true;
-        } else {
-            "config: this host cannot tell the plugins of one VM apart, expected a `vm_id` for each"
-        };
-        system::log(Level::Error, refusal);
-        false
+        if config.cache.is_some() && secret.is_none() {
+            system::log(
+                Level::Error,
+                "config field `cache`: this host has no random bytes, and without a secret keys could be guessed",
+            );
+            return false;
+        }
+        self.roots.add(root, Root::new(config, secret))
     }
 
     /// Whether the request goes on at once.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use filter_abi::buffer::{self, Buffer};
 use filter_abi::header;
 use filter_abi::metric::{self, Kind};
-use filter_abi::plugin::Roots;
+use filter_abi::plugin::{self, Roots};
 use filter_abi::stream::{self, NO_GRPC_STATUS};
 use filter_abi::{Action, Asked, property, system};
 use filter_kit::level::Level;
@@ -133,21 +133,12 @@ impl Vm {
         let mutations = match Mutations::from_json(text) {
             Ok(mutations) => mutations,
             Err(refusal) => {
-                for problem in refusal.problems() {
-                    system::log(Level::Error, &problem.to_string());
-                }
+                plugin::log_refusal(&refusal);
                 return false;
             }
         };
         (self.level, self.style) = (mutations.log_level, mutations.tag_style);
-        let added = self.roots.add(root, Rc::new(mutations));
-        if !added {
-            system::log(
-                Level::Error,
-                "config: this host cannot tell the plugins of one VM apart, expected a `vm_id` for each",
-            );
-        }
-        added
+        self.roots.add(root, Rc::new(mutations))
     }
 
     fn counter(&mut self, what: &str) -> Option<u32> {

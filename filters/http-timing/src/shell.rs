@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use filter_abi::buffer::{self, Buffer};
-use filter_abi::plugin::{keep_number, kept_number};
+use filter_abi::plugin::{self, keep_number, kept_number};
 use filter_abi::{Asked, metric, system};
 use filter_kit::level::Level;
 use filter_kit::metric::Defined;
@@ -213,9 +213,7 @@ impl Vm {
         let timing = match Timing::from_json(text) {
             Ok(timing) => timing,
             Err(refusal) => {
-                for problem in refusal.problems() {
-                    system::log(Level::Error, &problem.to_string());
-                }
+                plugin::log_refusal(&refusal);
                 return false;
             }
         };

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use filter_abi::buffer::{Buffer, Reader};
 use filter_abi::header::{self, Map};
-use filter_abi::{call, system};
+use filter_abi::{call, plugin, system};
 use filter_kit::level::Level;
 use filter_kit::reads::written;
 
@@ -51,9 +51,7 @@ impl Root {
         let blocklist = match read {
             Ok(blocklist) => blocklist,
             Err(refusal) => {
-                for problem in refusal.problems() {
-                    log(Level::Error, &problem.to_string());
-                }
+                plugin::log_refusal(&refusal);
                 return None;
             }
         };
